@@ -1,0 +1,1 @@
+"""Bundles as they arrive: sources, their states, and the store that combines them."""

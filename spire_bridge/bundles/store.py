@@ -1,0 +1,228 @@
+"""One trust domain's bundle, combined from all the sources that tell of it.
+
+Agents of several clusters hear of a key at different times, and any of them may be away.
+The rule, key by key:
+
+- a key is in the bundle while any connected source has it;
+- a source that is lost keeps its keys in, until a connected source speaks again or is
+  known to have dropped them: losing a source never removes a key by itself, and a lost
+  source never outlives a revocation that another has told of;
+- so a key leaves when every connected source has dropped it, and an empty set that all
+  connected sources tell empties the bundle.
+
+A source that lacks keys of the bundle, or still has keys that others have dropped, lags.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
+
+from spire_bridge.bundles.source import Source, SourceState
+from spire_bridge.errors import BridgeError
+from spire_bridge.spiffe.bundle import Bundle
+from spire_bridge.spiffe.errors import InvalidBundle
+from spire_bridge.spiffe.id import TrustDomain
+from spire_bridge.spiffe.jwt_bundle import JwtAuthority, JwtBundle
+from spire_bridge.spiffe.x509_bundle import X509Bundle
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class SourceStatus:
+    """What an operator wants to know of a source.
+
+    `received_at` is when its last bundle came, in seconds since the epoch. `missing` are
+    keys of the combined bundle that it does not tell of, `stale` those that another
+    connected source has dropped.
+    """
+
+    name: str
+    state: SourceState
+    received_at: float | None
+    keys: int
+    missing: tuple[str, ...] = ()
+    stale: tuple[str, ...] = ()
+
+    @property
+    def lagging(self) -> bool:
+        return bool(self.missing or self.stale)
+
+
+@dataclass(slots=True)
+class _Record:
+    state: SourceState
+    received_at: float | None = None
+    keys: Mapping[str, JwtAuthority] = field(default_factory=dict)
+    dropped: frozenset[str] = frozenset()  # keys it once had and has no more
+
+
+class BundleStore:
+    """The combined bundle of `trust_domain`, and the state of its sources.
+
+    `on_change` is called with each new combined bundle, `on_state` whenever a source's
+    state may have changed. `restored` is an earlier last-good copy, in force until a
+    source speaks.
+    """
+
+    def __init__(
+        self,
+        trust_domain: TrustDomain,
+        *,
+        on_change: Callable[[Bundle], None] = lambda _: None,
+        on_state: Callable[[], None] = lambda: None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.trust_domain = trust_domain
+        self._on_change = on_change
+        self._on_state = on_state
+        self._clock = clock
+        self._records: dict[str, _Record] = {}
+        self._carried: Mapping[str, JwtAuthority] = {}  # of a last-good copy or a removed source
+        self._carried_confirmed_at: float | None = None
+        self._bundle: Bundle | None = None
+
+    @property
+    def bundle(self) -> Bundle | None:
+        """The combined bundle; None before any source has told one."""
+        return self._bundle
+
+    @property
+    def confirmed_at(self) -> float | None:
+        """When the bundle was last known to be current: now, while a source is connected."""
+        times = [
+            self._clock() if record.state.connected else record.state.since
+            for record in self._records.values()
+            if record.received_at is not None
+        ]
+        if self._carried_confirmed_at is not None:
+            times.append(self._carried_confirmed_at)
+        return max(times, default=None)
+
+    def restore(self, bundle: Bundle, confirmed_at: float) -> None:
+        """Puts a last-good copy in force until a source speaks."""
+        self._carried = bundle.jwt.authorities
+        self._carried_confirmed_at = confirmed_at
+        self._combine()
+
+    async def follow(self, source: Source) -> None:
+        """Takes part of `source` in the bundle until it ends or the task is cancelled."""
+        name = source.name
+        self._records[name] = _Record(SourceState(connected=False, since=self._clock()))
+        try:
+            async for bundle in source.watch(partial(self._set_state, name)):
+                self._receive(name, bundle)
+        except BridgeError as error:
+            _log.error("source has ended", extra={"source": name, "reason": error.message})
+            self._set_state(name, SourceState(False, self._clock(), error))
+
+    def remove(self, name: str) -> None:
+        """Forgets a source; its keys stay until another source speaks."""
+        confirmed_at = self.confirmed_at
+        record = self._records.pop(name)
+        if record.keys:
+            self._carried = {**self._carried, **record.keys}
+            self._carried_confirmed_at = confirmed_at
+        self._on_state()
+
+    def statuses(self) -> tuple[SourceStatus, ...]:
+        """The sources, in the order in which they were added."""
+        return tuple(self._status(name, record) for name, record in self._records.items())
+
+    def _receive(self, name: str, bundle: Bundle) -> None:
+        record = self._records[name]
+        new = bundle.jwt.authorities
+        try:
+            self._check_against_others(name, new)
+        except InvalidBundle as error:
+            self._set_state(name, replace(record.state, last_error=error))
+            return
+        record.dropped = (record.dropped | frozenset(record.keys)) - frozenset(new)
+        record.keys = new
+        record.received_at = self._clock()
+        for other in self._records.values():
+            if not other.state.connected:
+                other.keys = {}
+        self._carried, self._carried_confirmed_at = {}, None
+        self._combine()
+
+    def _check_against_others(self, name: str, keys: Mapping[str, JwtAuthority]) -> None:
+        """One key ID means one key in a trust domain, whichever source tells of it."""
+        for other, record in self._records.items():
+            if other == name or not record.state.connected:
+                continue
+            for key_id in keys.keys() & record.keys.keys():
+                if keys[key_id].key != record.keys[key_id].key:
+                    raise InvalidBundle(
+                        f"key ID {key_id!r} is another key here than at source {other!r}",
+                        hint="do both sources serve the same trust domain?",
+                    )
+
+    def _set_state(self, name: str, state: SourceState) -> None:
+        record = self._records[name]
+        before, record.state = record.state, state
+        if before.connected and not state.connected:
+            self._forget_dropped(record)
+        if (before.connected, before.last_error) != (state.connected, state.last_error):
+            _log_state(name, state)
+        self._on_state()
+
+    def _forget_dropped(self, lost: _Record) -> None:
+        """Removes from a source just lost what a connected one is known to have dropped."""
+        dropped = frozenset[str]().union(*(r.dropped for r in self._connected()))
+        lost.keys = {k: a for k, a in lost.keys.items() if k not in dropped}
+        self._combine()
+
+    def _connected(self) -> list[_Record]:
+        return [r for r in self._records.values() if r.state.connected]
+
+    def _combine(self) -> None:
+        keys = dict(self._carried)
+        for record in self._records.values():
+            keys.update(record.keys)
+        told = self._bundle is not None or any(
+            r.received_at is not None for r in self._records.values()
+        )
+        if not keys and not told:
+            return
+        bundle = Bundle(
+            self.trust_domain,
+            JwtBundle.of(self.trust_domain, keys.values()),
+            X509Bundle(self.trust_domain),
+        )
+        if bundle != self._bundle:
+            self._bundle = bundle
+            self._on_change(bundle)
+        self._on_state()
+
+    def _status(self, name: str, record: _Record) -> SourceStatus:
+        missing: frozenset[str] = frozenset()
+        stale: frozenset[str] = frozenset()
+        if record.state.connected and record.received_at is not None and self._bundle is not None:
+            missing = frozenset(self._bundle.jwt.authorities) - frozenset(record.keys)
+            missing -= record.dropped
+            others = (r.dropped for r in self._connected() if r is not record)
+            stale = frozenset(record.keys) & frozenset[str]().union(*others)
+        return SourceStatus(
+            name,
+            record.state,
+            record.received_at,
+            len(record.keys),
+            tuple(sorted(missing)),
+            tuple(sorted(stale)),
+        )
+
+
+def _log_state(name: str, state: SourceState) -> None:
+    if state.last_error is not None:
+        extra = {"source": name, "code": state.last_error.code, "reason": state.last_error.message}
+        if state.connected:
+            _log.warning("source's answer was refused; its last good bundle stays", extra=extra)
+        else:
+            _log.warning("source is not connected", extra=extra)
+    elif state.connected:
+        _log.info("source is connected", extra={"source": name})

@@ -1,0 +1,1 @@
+"""The verifiers' documented rules, as pure clauses that say where they come from."""

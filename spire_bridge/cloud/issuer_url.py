@@ -1,0 +1,56 @@
+"""What each verifier demands of an issuer's URL."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from urllib.parse import SplitResult, urlsplit
+
+from spire_bridge.issuer.url import IssuerUrl
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A verifier that would refuse an issuer, and why."""
+
+    verifier: str
+    reason: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Clause:
+    verifier: str
+    refuses: Callable[[str, SplitResult], bool]
+    reason: str
+    source: str
+
+
+_AWS = "AWS IAM: CreateOpenIDConnectProvider, parameter Url"
+_GOOGLE = "Google Cloud IAM: WorkloadIdentityPoolProvider, oidc.issuerUri"
+_ENTRA = "Microsoft Graph: federatedIdentityCredential, issuer"
+_KUBERNETES = "Kubernetes: AuthenticationConfiguration, jwt[].issuer.url"
+
+_CLAUSES = (
+    _Clause("AWS", lambda _, url: url.scheme != "https", "the URL must be https", _AWS),
+    _Clause("AWS", lambda _, url: url.port is not None, "the URL must not have a port", _AWS),
+    _Clause("AWS", lambda text, _: len(text) > 255, "the URL is longer than 255 characters", _AWS),
+    _Clause("Google", lambda _, url: url.scheme != "https", "the URL must be https", _GOOGLE),
+    _Clause("Entra", lambda _, url: url.scheme != "https", "the URL must be https", _ENTRA),
+    _Clause(
+        "Entra", lambda text, _: len(text) > 600, "the URL is longer than 600 characters", _ENTRA
+    ),
+    _Clause(
+        "Kubernetes", lambda _, url: url.scheme != "https", "the URL must be https", _KUBERNETES
+    ),
+)
+
+
+def check_issuer_url(issuer: IssuerUrl) -> tuple[Finding, ...]:
+    """The verifiers that would refuse `issuer`; none if all accept it."""
+    url = urlsplit(issuer.text)
+    return tuple(
+        Finding(clause.verifier, clause.reason, clause.source)
+        for clause in _CLAUSES
+        if clause.refuses(issuer.text, url)
+    )

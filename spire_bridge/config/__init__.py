@@ -1,0 +1,1 @@
+"""Strict configuration files with errors that say where; knows no particular setting."""

@@ -1,0 +1,73 @@
+"""Files that others read while we write them: atomic, with the mode they are to have."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import stat
+from contextlib import suppress
+from pathlib import Path
+
+from spire_bridge.errors import BridgeError
+
+
+class FileFailure(BridgeError):
+    """A file could not be read or written; nothing half-written is left behind."""
+
+    code = "FILE_FAILED"
+
+
+def write_atomically(path: Path, data: bytes, *, mode: int = 0o600) -> None:
+    """Replaces `path` by `data`, whole or not at all, with exactly `mode` whatever the umask.
+
+    A reader sees the old content or the new. A symbolic link at `path` is replaced, not
+    followed. Raises `FileFailure`.
+    """
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    try:
+        descriptor = os.open(
+            temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600
+        )
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fchmod(file.fileno(), mode)
+                os.fsync(file.fileno())
+            temporary.replace(path)
+        except BaseException:
+            with suppress(OSError):
+                temporary.unlink()
+            raise
+        _sync_folder(path.parent)
+    except OSError as error:
+        raise FileFailure(
+            f"{path} can't be written: {error.strerror}",
+            hint="check that the folder exists, has room and may be written by this user",
+        ) from None
+
+
+def read_limited(path: Path, *, max_bytes: int) -> bytes:
+    """The content of a regular file of at most `max_bytes`. Raises `FileFailure`."""
+    try:
+        # O_NONBLOCK: opening a pipe that nobody writes to must not hang
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(descriptor, "rb") as file:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise FileFailure(f"{path} is not a regular file")
+            data = file.read(max_bytes + 1)
+    except OSError as error:
+        raise FileFailure(f"{path} can't be read: {error.strerror}") from None
+    if len(data) > max_bytes:
+        raise FileFailure(f"{path} is larger than {max_bytes} bytes")
+    return data
+
+
+def _sync_folder(folder: Path) -> None:
+    """Makes a rename last over a power cut, where the file system can."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        with suppress(OSError):
+            os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,1 @@
+"""JOSE with the doors shut: strict JSON, compact JWS, public JWKs, verification by allow-list."""

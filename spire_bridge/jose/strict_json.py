@@ -1,0 +1,65 @@
+"""JSON without its ambiguities, for documents on which trust depends.
+
+The standard decoder keeps the last of two equal names, accepts NaN and Infinity, lets
+1e999 overflow to infinity and passes lone surrogates on. RFC 8259 section 4 calls the
+outcome of repeated names unpredictable; SPIFFE Trust Domain and Bundle section 6.3
+asks for their detection.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any, NoReturn, TypeGuard
+
+from spire_bridge.jose.errors import InvalidJson
+
+
+def parse_object(data: bytes, *, what: str, max_bytes: int) -> dict[str, Any]:
+    """Reads `data` as one JSON object, UTF-8, of at most `max_bytes` bytes.
+
+    `what` names the document in messages ("token header"). Raises `InvalidJson`; the
+    message never quotes the content.
+    """
+    if len(data) > max_bytes:
+        raise InvalidJson(f"{what} is larger than {max_bytes} bytes")
+    try:
+        value = json.loads(
+            data.decode("utf-8"),
+            object_pairs_hook=_unique_names,
+            parse_constant=_refuse_constant,
+            parse_float=_finite,
+        )
+        json.dumps(value, ensure_ascii=False).encode("utf-8")  # finds lone surrogates
+    except InvalidJson as error:
+        raise InvalidJson(f"{what}: {error.message}") from None
+    except RecursionError:
+        raise InvalidJson(f"{what} is nested too deeply") from None
+    except ValueError:  # not UTF-8, not JSON, a number of thousands of digits
+        raise InvalidJson(f"{what} is not valid JSON") from None
+    if not isinstance(value, dict):
+        raise InvalidJson(f"{what} is not a JSON object")
+    return value
+
+
+def is_integer(value: object) -> TypeGuard[int]:
+    """Whether a parsed value is a JSON integer; `true` is an int to Python but not to JSON."""
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _unique_names(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    names = dict(pairs)
+    if len(names) != len(pairs):
+        raise InvalidJson("the same name stands twice in one object")
+    return names
+
+
+def _refuse_constant(_: str) -> NoReturn:
+    raise InvalidJson("NaN and Infinity are not JSON")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise InvalidJson("a number is too large")
+    return number

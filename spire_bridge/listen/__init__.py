@@ -1,0 +1,1 @@
+"""Incoming HTTP. Only `server` knows which library speaks it."""

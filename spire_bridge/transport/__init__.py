@@ -1,0 +1,1 @@
+"""Outgoing connections: gRPC channels, backoff, SPIFFE TLS. Takes credentials as values."""

@@ -1,0 +1,85 @@
+"""Where the Workload API is (SPIFFE Workload Endpoint, section 4)."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from spire_bridge.errors import EXIT_USAGE, BridgeError
+
+SOCKET_VARIABLE = "SPIFFE_ENDPOINT_SOCKET"
+_HINT = "use unix:///path/to/agent.sock or tcp://127.0.0.1:8000"
+
+
+class InvalidAddress(BridgeError):
+    """An address of the Workload API is missing or malformed."""
+
+    code = "ENDPOINT_ADDRESS_INVALID"
+    exit_status = EXIT_USAGE
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointAddress:
+    """The address of a Workload API endpoint; `socket_path` is None for TCP."""
+
+    uri: str
+    target: str
+    socket_path: Path | None
+
+    @classmethod
+    def parse(cls, uri: str) -> Self:
+        """Reads `unix:///path`, `unix:/path` or `tcp://ip:port`. Raises `InvalidAddress`."""
+        if not uri.isascii() or not uri.isprintable():
+            raise InvalidAddress("Workload API address has characters that no URI has", hint=_HINT)
+        scheme, colon, rest = uri.partition(":")
+        if colon and any(mark in rest for mark in "?#"):
+            raise InvalidAddress("Workload API address has a query or fragment", hint=_HINT)
+        match scheme if colon else "":
+            case "unix":
+                return cls._unix(uri, rest)
+            case "tcp":
+                return cls._tcp(uri, rest)
+        hint = f"did you mean unix://{uri}?" if uri.startswith("/") else _HINT
+        raise InvalidAddress("Workload API address starts with neither unix: nor tcp:", hint=hint)
+
+    @classmethod
+    def locate(cls, uri: str | None, environment: Mapping[str, str] = os.environ) -> Self:
+        """The given address, or that of `SPIFFE_ENDPOINT_SOCKET`. Raises `InvalidAddress`."""
+        if found := uri or environment.get(SOCKET_VARIABLE):
+            return cls.parse(found)
+        raise InvalidAddress(
+            f"no Workload API address: none was given and {SOCKET_VARIABLE} is not set",
+            hint=f"set {SOCKET_VARIABLE}=unix:///path/to/agent.sock, or pass the address",
+        )
+
+    @classmethod
+    def _unix(cls, uri: str, rest: str) -> Self:
+        path = rest.removeprefix("//") if rest.startswith("///") else rest
+        if not path.startswith("/") or path.startswith("//") or path == "/":
+            raise InvalidAddress(
+                "Workload API address unix: needs an absolute path and no authority", hint=_HINT
+            )
+        return cls(uri, f"unix:{path}", Path(path))
+
+    @classmethod
+    def _tcp(cls, uri: str, rest: str) -> Self:
+        host, colon, port = rest.removeprefix("//").rpartition(":")
+        bracketed = host.startswith("[") and host.endswith("]")
+        try:
+            ip = ipaddress.ip_address(host[1:-1] if bracketed else host)
+            valid = bracketed == (ip.version == 6) and port.isdecimal() and 0 < int(port) < 65536
+        except ValueError:
+            valid = False
+        if not rest.startswith("//") or not colon or not valid:
+            raise InvalidAddress(
+                "Workload API address tcp: needs an IP address and a port, and nothing else",
+                hint=_HINT,
+            )
+        return cls(uri, f"{'ipv6' if bracketed else 'ipv4'}:{host}:{port}", None)
+
+    def __str__(self) -> str:
+        return self.uri

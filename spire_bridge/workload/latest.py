@@ -1,0 +1,99 @@
+"""The newest value of a watch, held for whoever asks."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from types import TracebackType
+from typing import Generic, Protocol, Self, TypeVar
+
+from spire_bridge.bundles.source import SourceState, StateListener
+from spire_bridge.errors import BridgeError
+from spire_bridge.workload.errors import PermissionDenied, Unavailable
+from spire_bridge.workload.watch import Watch
+
+T = TypeVar("T")
+
+
+class OpenWatch(Protocol[T]):
+    """What starts a watch: a bound `WorkloadClient.watch_…` method."""
+
+    def __call__(self, on_state: StateListener | None = None) -> Watch[T]: ...
+
+
+class Latest(Generic[T]):
+    """Runs a watch in the background, as an async context manager.
+
+    Entering waits up to `start_timeout` seconds for the first value, and then raises what
+    the agent last answered; an answer that is final is raised at once. Losing the
+    connection keeps the value; being denied drops it (Workload API, section 4.4: absence
+    is redaction).
+    """
+
+    def __init__(self, open_watch: OpenWatch[T], *, start_timeout: float) -> None:
+        self._watch = open_watch(self._on_state)
+        self._start_timeout = start_timeout
+        self._value: T | None = None
+        self._error: BridgeError | None = None
+        self._settled = asyncio.Event()  # a first value or a final error is here
+        self._changed = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def state(self) -> SourceState:
+        return self._watch.state
+
+    @property
+    def value(self) -> T:
+        """The newest value. Raises `PermissionDenied` once denied, else why there is none."""
+        if self._value is not None:
+            return self._value
+        raise self._error or Unavailable("the agent has not answered yet")
+
+    async def changed(self) -> None:
+        """Returns when a value has arrived, or been dropped, after this call."""
+        await self._changed.wait()
+
+    async def __aenter__(self) -> Self:
+        self._task = asyncio.create_task(self._run(), name="workload-watch")
+        try:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._start_timeout):
+                    await self._settled.wait()
+            _ = self.value
+        except BaseException:
+            await self.__aexit__(None, None, None)
+            raise
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        self._watch.close()
+
+    async def _run(self) -> None:
+        try:
+            async for value in self._watch:
+                self._set(value)
+        except BridgeError as error:  # final: the last value stays what was last said
+            self._error = error
+            self._settled.set()
+
+    def _on_state(self, state: SourceState) -> None:
+        if state.last_error is None:
+            return
+        self._error = state.last_error
+        if isinstance(state.last_error, PermissionDenied) and self._value is not None:
+            self._set(None)
+
+    def _set(self, value: T | None) -> None:
+        self._value = value
+        self._settled.set()
+        changed, self._changed = self._changed, asyncio.Event()
+        changed.set()

@@ -1,0 +1,30 @@
+"""Awaiting the Workload API's answers, with gRPC's outcomes turned into our errors."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from typing import Any
+
+import grpc.aio
+
+from spire_bridge.workload.address import EndpointAddress
+from spire_bridge.workload.errors import StreamEnded, UnexpectedAnswer, error_of
+
+_END_OF_STREAM: Any = grpc.aio.EOF  # type: ignore[attr-defined]
+
+
+async def answer(pending: Awaitable[Any], address: EndpointAddress) -> Any:
+    """The message of a call or of a stream's next read.
+
+    Raises a `WorkloadApiError`: `StreamEnded` at a stream's clean end, `UnexpectedAnswer`
+    for bytes that are no such message, which grpc hands out as None.
+    """
+    try:
+        message = await pending
+    except grpc.aio.AioRpcError as error:
+        raise error_of(error, address) from None
+    if message is _END_OF_STREAM:
+        raise StreamEnded("the agent ended the stream")
+    if message is None:
+        raise UnexpectedAnswer("the agent sent bytes that are no Workload API message")
+    return message
