@@ -79,23 +79,25 @@ def _compose(data: bytes, name: str) -> Node | None:
     return root
 
 
-def _check(node: Node, name: str, above: set[int]) -> None:
-    """Refuses keys that stand twice, keys that are no text, and anchors that contain themselves."""
-    if id(node) in above:
-        raise InvalidConfig(f"{name}:{_line(node)}: an anchor contains itself")
-    above = above | {id(node)}
+def _check(node: Node, name: str, seen: set[int]) -> None:
+    """Refuses keys that stand twice, keys that are no text, and repeated lists and objects."""
+    if isinstance(node, ScalarNode):
+        return
+    if id(node) in seen:  # aliases can make a small file endless to walk
+        raise InvalidConfig(f"{name}:{_line(node)}: anchors on lists and objects are not taken")
+    seen.add(id(node))
     if isinstance(node, MappingNode):
-        seen: set[str] = set()
+        keys: set[str] = set()
         for key, value in node.value:
             if not isinstance(key, ScalarNode):
                 raise InvalidConfig(f"{name}:{_line(key)}: a key must be plain text")
-            if key.value in seen:
+            if key.value in keys:
                 raise InvalidConfig(f"{name}:{_line(key)}: {key.value!r} is set twice")
-            seen.add(key.value)
-            _check(value, name, above)
+            keys.add(key.value)
+            _check(value, name, seen)
     elif isinstance(node, SequenceNode):
         for item in node.value:
-            _check(item, name, above)
+            _check(item, name, seen)
 
 
 def _located(
@@ -116,7 +118,7 @@ def _located(
 
 
 def _steps(path: str) -> list[str | int]:
-    return [m["name"] if m["name"] else int(m["index"]) for m in _STEP.finditer(path)]
+    return [m["name"] or int(m["index"]) for m in _STEP.finditer(path)]
 
 
 def _node_at(path: str, root: Node | None) -> Any:

@@ -90,6 +90,13 @@ async def serving(handler: Handler, address: ListenAddress) -> AsyncIterator[Lis
             running.cancel()
 
 
+def free_address(address: ListenAddress) -> ListenAddress:
+    """`address` with a port that is free at the moment. Raises `ListenFailure`."""
+    with _bind(address) as listener:
+        host, port = listener.getsockname()[:2]
+        return ListenAddress(host, port)
+
+
 def _bind(address: ListenAddress) -> socket.socket:
     family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
     try:

@@ -15,7 +15,7 @@ from spire_bridge.listen.http import (
     with_headers,
 )
 
-DEFAULT_MAX_AGE_SECONDS = 300
+DEFAULT_CACHE_SECONDS = 300
 _RETRY_AFTER_SECONDS = 5
 _CORS: Headers = (("access-control-allow-origin", "*"),)
 
@@ -24,14 +24,13 @@ class IssuerRoutes:
     """Serves the documents of one issuer, and 503 until there are some.
 
     `show` replaces both documents in one step; a request sees the old pair or the new.
+    `cache_seconds` is how long a verifier may keep them, from the next `show` on.
     """
 
-    def __init__(
-        self, issuer: IssuerUrl, *, max_age_seconds: int = DEFAULT_MAX_AGE_SECONDS
-    ) -> None:
+    def __init__(self, issuer: IssuerUrl, *, cache_seconds: int = DEFAULT_CACHE_SECONDS) -> None:
         self._discovery_path = issuer.path + DISCOVERY_PATH
         self._jwks_path = issuer.path + JWKS_PATH
-        self._max_age_seconds = max_age_seconds
+        self.cache_seconds = cache_seconds
         self._routes = self._with(_not_yet, _not_yet)
 
     def show(self, documents: Documents) -> None:
@@ -51,7 +50,7 @@ class IssuerRoutes:
     def _resource(self, document: Document) -> CachedResource:
         headers = (
             ("content-type", "application/json"),
-            ("cache-control", f"public, max-age={self._max_age_seconds}"),
+            ("cache-control", f"public, max-age={self.cache_seconds}"),
             ("x-content-type-options", "nosniff"),
             *_CORS,
         )

@@ -1,0 +1,30 @@
+"""`spire-bridge completion`."""
+
+from __future__ import annotations
+
+import argparse
+
+from spire_bridge.cli.command import Subparsers, add_command
+
+
+def add_parser(subparsers: Subparsers) -> None:
+    parser = add_command(
+        subparsers,
+        "completion",
+        run=run,
+        summary="print a completion script for a shell",
+        examples="""
+          source <(spire-bridge completion bash)
+          spire-bridge completion zsh > ~/.zfunc/_spire-bridge
+        """,
+    )
+    parser.add_argument("shell", choices=("bash", "zsh", "tcsh"))
+
+
+def run(arguments: argparse.Namespace) -> int:
+    import shtab
+
+    from spire_bridge.cli.main import build_parser
+
+    print(shtab.complete(build_parser(), arguments.shell))
+    return 0

@@ -1,0 +1,59 @@
+"""The entry point: finds the command, runs it, and turns errors into exit statuses."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Sequence
+
+from spire_bridge.cli import completion, config, dev, fetch, serve, validate, version
+from spire_bridge.errors import BridgeError
+
+# Each has `add_parser(subparsers)` and sets `run`, a function from the arguments to an exit
+# status. Rooms are imported inside of it: a command loads only what it uses.
+_COMMANDS = (dev, fetch, validate, serve, config, completion, version)
+
+_EPILOG = """\
+exit status: 0 done, 1 failed, 2 wrong usage or configuration, 3 no identity issued by
+SPIRE, 4 unavailable (trying again may help)
+"""
+
+
+def build_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="spire-bridge",
+        description="One OIDC issuer for every workload that SPIRE knows.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for command in _COMMANDS:
+        command.add_parser(subparsers)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs a command line and returns its exit status."""
+    arguments = build_parser().parse_args(argv)
+    try:
+        status: int = arguments.run(arguments)
+        sys.stdout.flush()
+    except BridgeError as error:
+        _print_error(error, as_json=getattr(arguments, "output", "text") == "json")
+        return error.exit_status
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:  # the reader has gone: nothing left to say, to no one
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return status
+
+
+def _print_error(error: BridgeError, *, as_json: bool) -> None:
+    if as_json:
+        content = {"code": error.code, "message": error.message, "hint": error.hint}
+        print(json.dumps({"error": content}), file=sys.stderr)
+    else:
+        print(error.diagnostic(), file=sys.stderr)

@@ -1,0 +1,163 @@
+"""The sandbox itself: a trust domain with its keys, clusters and federation."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import shutil
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from spire_bridge.sandbox.agent import Agent
+from spire_bridge.sandbox.bundle import PublishedBundle
+from spire_bridge.sandbox.cluster import Cluster, checked_name
+from spire_bridge.sandbox.errors import SandboxError
+from spire_bridge.sandbox.jwt_authority import JwtAuthority, KeyType
+from spire_bridge.sandbox.life_cycle import DEFAULT_TTL_SECONDS
+from spire_bridge.sandbox.x509_authority import X509Authority
+from spire_bridge.spiffe.id import TrustDomain
+
+_log = logging.getLogger(__name__)
+
+TICK_SECONDS = 1.0
+
+
+class SandboxTrustDomain:
+    """A trust domain in this process, for development and tests; never for production.
+
+    An async context manager that owns every socket, task and directory below it. Sockets
+    live in `directory`, or in a temporary one, in a directory of mode 0700 for each
+    cluster; at the end, what the sandbox made is removed. `clock` gives seconds since the
+    epoch: what is due by it happens within a second, or at once in `tick`.
+    """
+
+    def __init__(
+        self,
+        name: str = "example.org",
+        *,
+        directory: Path | None = None,
+        jwt_issuer: str | None = None,
+        jwt_key_type: KeyType = KeyType.RSA_2048,
+        x509_intermediate: bool = False,
+        authority_ttl_seconds: int = DEFAULT_TTL_SECONDS,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.trust_domain = TrustDomain.parse(name)
+        self.jwt = JwtAuthority(
+            clock,
+            key_type=jwt_key_type,
+            issuer=jwt_issuer,
+            ttl_seconds=authority_ttl_seconds,
+            on_change=self._changed,
+        )
+        self.x509 = X509Authority(
+            clock,
+            trust_domain_id=str(self.trust_domain.id()),
+            intermediate=x509_intermediate,
+            ttl_seconds=authority_ttl_seconds,
+            on_change=self._changed,
+        )
+        self.clusters: dict[str, Cluster] = {}
+        self._directory = directory
+        self._federated: dict[str, SandboxTrustDomain] = {}
+        self._observers: list[Callable[[], None]] = [self._synchronize]
+        self._resources = contextlib.AsyncExitStack()
+        self._started = False
+
+    @property
+    def name(self) -> str:
+        return self.trust_domain.name
+
+    @property
+    def bundle(self) -> PublishedBundle:
+        """What the trust domain publishes now; an agent may lag behind it."""
+        return PublishedBundle.of(self.name, self.jwt, self.x509)
+
+    async def __aenter__(self) -> Self:
+        self._directory = self._make_directory()
+        ticking = asyncio.create_task(self._keep_ticking(), name=f"sandbox {self.name}")
+        self._resources.push_async_callback(_cancel, ticking)
+        self._started = True
+        _log.warning(
+            "sandbox trust domain started: a development tool that protects nothing",
+            extra={"trust_domain": self.name},
+        )
+        return self
+
+    async def __aexit__(
+        self,
+        _type: type[BaseException] | None,
+        _error: BaseException | None,
+        _traceback: TracebackType | None,
+    ) -> None:
+        self._started = False
+        async with self._resources:
+            await asyncio.gather(*(cluster.stop() for cluster in self.clusters.values()))
+            self.clusters.clear()
+
+    async def start_cluster(self, name: str) -> Cluster:
+        """A new cluster with an agent that knows the bundles of now."""
+        if not self._started or self._directory is None:
+            raise SandboxError("the sandbox is not started", hint="use it as `async with`")
+        if checked_name(name) in self.clusters:
+            raise SandboxError(f"there is a cluster {name} already")
+        directory = self._directory / name
+        cluster = Cluster(name, Agent(self.jwt, self.x509, self.bundle), directory)
+        self._resources.callback(shutil.rmtree, directory, ignore_errors=True)
+        self.clusters[name] = cluster
+        self._synchronize()
+        return cluster
+
+    def federate(self, other: SandboxTrustDomain) -> None:
+        """Follows the bundle of `other`; workloads whose entries federate with it get it."""
+        if other.name == self.name:
+            raise SandboxError(f"{self.name} cannot federate with itself")
+        if other.name in self._federated:
+            raise SandboxError(f"{self.name} federates with {other.name} already")
+        self._federated[other.name] = other
+        other._observers.append(self._synchronize)
+        self._synchronize()
+
+    def tick(self) -> None:
+        """Does what is due by the clock: renewal of X.509-SVIDs, rotation of the keys."""
+        self.jwt.tick()
+        self.x509.tick()
+        for cluster in self.clusters.values():
+            cluster.renew()
+
+    def _changed(self) -> None:
+        for observer in self._observers:
+            observer()
+
+    def _synchronize(self) -> None:
+        bundle = self.bundle
+        federated = {name: other.bundle for name, other in self._federated.items()}
+        for cluster in self.clusters.values():
+            cluster.synchronize(bundle, federated)
+
+    async def _keep_ticking(self) -> None:
+        while True:
+            await asyncio.sleep(TICK_SECONDS)
+            self.tick()
+
+    def _make_directory(self) -> Path:
+        directory = self._directory
+        if directory is None:
+            directory = Path(tempfile.mkdtemp(prefix="sb-"))  # made with mode 0700
+        elif directory.exists():
+            return directory
+        else:
+            directory.mkdir(mode=0o700, parents=True)
+        self._resources.callback(shutil.rmtree, directory, ignore_errors=True)
+        return directory
+
+
+async def _cancel(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task

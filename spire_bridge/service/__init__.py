@@ -1,0 +1,1 @@
+"""One module a role: its settings and its wiring."""

@@ -1,0 +1,87 @@
+"""A relying party that is not ours: PyJWT, which finds the keys through discovery."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import urllib.request
+from dataclasses import dataclass
+from typing import Any, Self
+
+from spire_bridge.errors import BridgeError
+from spire_bridge.issuer.url import DISCOVERY_PATH
+
+_TIMEOUT_SECONDS = 5
+_MAX_DOCUMENT_BYTES = 1024 * 1024
+
+
+class VerifierMissing(BridgeError):
+    """The independent verifier is not installed."""
+
+    code = "VERIFIER_MISSING"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Whether a token was accepted, and if not, the verifier's own words."""
+
+    accepted: bool
+    reason: str = ""
+
+    def __str__(self) -> str:
+        return "PyJWT accepts it" if self.accepted else f"PyJWT refuses it ({self.reason})"
+
+
+@dataclass(frozen=True, slots=True)
+class RelyingParty:
+    """PyJWT as a relying party of an issuer on this machine."""
+
+    jwt: Any
+
+    @classmethod
+    def load(cls) -> Self:
+        """Imports PyJWT, which is an extra. Raises `VerifierMissing`."""
+        try:
+            import jwt
+        except ImportError:
+            raise VerifierMissing(
+                "PyJWT, the independent verifier of the walk-through, is not installed",
+                hint="pip install 'spire-bridge[dev]'",
+            ) from None
+        return cls(jwt)
+
+    async def verify(self, issuer: str, token: str, audience: str) -> Verdict:
+        """Verifies `token` with nothing but the issuer's URL to go by."""
+        return await asyncio.to_thread(self._verify, issuer, token, audience)
+
+    async def key_ids(self, issuer: str) -> frozenset[str]:
+        """The IDs of the keys that the issuer serves; none while it serves no set."""
+        return await asyncio.to_thread(_key_ids, issuer)
+
+    def _verify(self, issuer: str, token: str, audience: str) -> Verdict:
+        discovery = _get_json(issuer + DISCOVERY_PATH)
+        client = self.jwt.PyJWKClient(discovery["jwks_uri"])
+        try:
+            key = client.get_signing_key_from_jwt(token)
+            self.jwt.decode(
+                token,
+                key,
+                algorithms=discovery["id_token_signing_alg_values_supported"],
+                audience=audience,
+                issuer=discovery["issuer"],
+            )
+        except self.jwt.PyJWTError as error:
+            return Verdict(False, str(error).partition(":")[0])
+        return Verdict(True)
+
+
+def _key_ids(issuer: str) -> frozenset[str]:
+    try:
+        return frozenset(key["kid"] for key in _get_json(f"{issuer}/keys")["keys"])
+    except OSError:
+        return frozenset()
+
+
+def _get_json(url: str) -> Any:
+    with urllib.request.urlopen(url, timeout=_TIMEOUT_SECONDS) as response:  # noqa: S310 - our own
+        return json.loads(response.read(_MAX_DOCUMENT_BYTES))

@@ -1,0 +1,78 @@
+"""The issuer as a service: its logs, its signals, its configuration file."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from spire_bridge.errors import BridgeError
+from spire_bridge.service.issuer import Issuer
+from spire_bridge.service.settings import LogSettings, load_serve_settings
+from spire_bridge.telemetry.logs import configure_logging
+
+_log = logging.getLogger(__name__)
+
+
+def serve(config: Path) -> None:
+    """Runs the issuer until SIGTERM or SIGINT. Raises `BridgeError` if it can't start."""
+    settings = load_serve_settings(config)
+    _configure(settings.log)
+    asyncio.run(_serve(Issuer(settings), config))
+
+
+async def _serve(issuer: Issuer, config: Path) -> None:
+    async with stop_signals() as stop, issuer.running() as addresses:
+        _log.info(
+            "serving",
+            extra={"address": str(addresses.issuer), "health": str(addresses.health)},
+        )
+        loop = asyncio.get_running_loop()
+        reloads: set[asyncio.Task[None]] = set()
+
+        def reload() -> None:
+            task = loop.create_task(_reload(issuer, config))
+            reloads.add(task)
+            task.add_done_callback(reloads.discard)
+
+        loop.add_signal_handler(signal.SIGHUP, reload)
+        await stop.wait()
+        _log.info("stopping")
+
+
+async def _reload(issuer: Issuer, config: Path) -> None:
+    try:
+        await issuer.reload(load_serve_settings(config))
+    except BridgeError as error:
+        _log.error(
+            "configuration was not reloaded; the old one stays in force",
+            extra={"code": error.code, "reason": error.message},
+        )
+    else:
+        _log.info("configuration was reloaded", extra={"file": str(config)})
+
+
+@asynccontextmanager
+async def stop_signals() -> AsyncIterator[asyncio.Event]:
+    """An event that SIGTERM and SIGINT set."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    signals = (signal.SIGTERM, signal.SIGINT)
+    for number in signals:
+        loop.add_signal_handler(number, stop.set)
+    try:
+        yield stop
+    finally:
+        for number in signals:
+            loop.remove_signal_handler(number)
+
+
+def _configure(log: LogSettings) -> None:
+    if log.format == "auto":
+        configure_logging("text" if sys.stderr.isatty() else "json", log.level)
+    else:
+        configure_logging(log.format, log.level)

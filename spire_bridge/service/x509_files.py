@@ -1,0 +1,34 @@
+"""An X.509 context as files, named as SPIRE's own tools name them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from spire_bridge.files import write_atomically
+from spire_bridge.workload.messages import X509Context
+
+_CERTIFICATE_MODE = 0o644
+_KEY_MODE = 0o600
+
+
+def write_x509_context(context: X509Context, folder: Path) -> Iterator[Path]:
+    """Writes each SVID, its key and the bundles below `folder`, yielding each path.
+
+    Every file is replaced whole. Raises `FileFailure`.
+    """
+    own = {svid.spiffe_id.trust_domain for svid in context.svids}
+    for number, svid in enumerate(context.svids):
+        bundle = context.bundles[svid.spiffe_id.trust_domain]
+        yield _write(folder / f"svid.{number}.key", svid.private_key_pem(), _KEY_MODE)
+        yield _write(folder / f"svid.{number}.pem", svid.chain_pem(), _CERTIFICATE_MODE)
+        yield _write(folder / f"bundle.{number}.pem", bundle.pem(), _CERTIFICATE_MODE)
+    for trust_domain, bundle in context.bundles.items():
+        if trust_domain not in own:
+            path = folder / f"federated_bundle.{trust_domain}.pem"
+            yield _write(path, bundle.pem(), _CERTIFICATE_MODE)
+
+
+def _write(path: Path, data: bytes, mode: int) -> Path:
+    write_atomically(path, data, mode=mode)
+    return path
