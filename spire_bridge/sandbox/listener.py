@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from typing import Any
 
 import grpc
 import grpc.aio
@@ -48,7 +47,7 @@ def _is_loopback(host: str, port: str) -> bool:
 class Listener:
     """Serves `handler` at `address`; port 0 is replaced by a free one at the first start."""
 
-    def __init__(self, address: str, handler: grpc.GenericRpcHandler[Any, Any]) -> None:
+    def __init__(self, address: str, handler: grpc.GenericRpcHandler) -> None:
         grpc_target(address)
         self.address = address
         self._handler = handler

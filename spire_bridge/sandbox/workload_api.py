@@ -33,7 +33,7 @@ class WorkloadApi:
         self._workload = workload
         self._answers = Answers(workload)
 
-    def handler(self) -> grpc.GenericRpcHandler[Any, Any]:
+    def handler(self) -> grpc.GenericRpcHandler:
         """The service for a gRPC server; responses are bytes, so that they can be wrong ones."""
         answers = self._answers
         return grpc.method_handlers_generic_handler(

@@ -10,7 +10,7 @@ import grpc.aio
 from spire_bridge.workload.address import EndpointAddress
 from spire_bridge.workload.errors import StreamEnded, UnexpectedAnswer, error_of
 
-_END_OF_STREAM: Any = grpc.aio.EOF  # type: ignore[attr-defined]
+_END_OF_STREAM = grpc.aio.EOF
 
 
 async def answer(pending: Awaitable[Any], address: EndpointAddress) -> Any:
