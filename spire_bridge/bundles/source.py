@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from spire_bridge.errors import BridgeError
-from spire_bridge.spiffe.bundle import Bundle
+
+if TYPE_CHECKING:  # a client that fetches a token loads no X.509
+    from spire_bridge.spiffe.bundle import Bundle
 
 
 @dataclass(frozen=True, slots=True)

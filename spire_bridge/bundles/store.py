@@ -167,8 +167,8 @@ class BundleStore:
         before, record.state = record.state, state
         if before.connected and not state.connected:
             self._forget_dropped(record)
-        if (before.connected, before.last_error) != (state.connected, state.last_error):
-            _log_state(name, state)
+        if (before.connected, _code(before)) != (state.connected, _code(state)):
+            _log_state(name, state)  # once, and not at each new attempt
         self._on_state()
 
     def _forget_dropped(self, lost: _Record) -> None:
@@ -215,6 +215,10 @@ class BundleStore:
             tuple(sorted(missing)),
             tuple(sorted(stale)),
         )
+
+
+def _code(state: SourceState) -> str | None:
+    return state.last_error.code if state.last_error is not None else None
 
 
 def _log_state(name: str, state: SourceState) -> None:

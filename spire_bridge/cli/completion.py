@@ -24,7 +24,5 @@ def add_parser(subparsers: Subparsers) -> None:
 def run(arguments: argparse.Namespace) -> int:
     import shtab
 
-    from spire_bridge.cli.main import build_parser
-
-    print(shtab.complete(build_parser(), arguments.shell))
+    print(shtab.complete(arguments.root, arguments.shell))
     return 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from spire_bridge.files import write_atomically
+from spire_bridge.files import FileFailure, write_atomically
 from spire_bridge.workload.messages import X509Context
 
 _CERTIFICATE_MODE = 0o644
@@ -15,8 +15,9 @@ _KEY_MODE = 0o600
 def write_x509_context(context: X509Context, folder: Path) -> Iterator[Path]:
     """Writes each SVID, its key and the bundles below `folder`, yielding each path.
 
-    Every file is replaced whole. Raises `FileFailure`.
+    The folder is made, for its owner alone, if it is not there; its parent must be. Every file is replaced whole. Raises `FileFailure`.
     """
+    _make_folder(folder)
     own = {svid.spiffe_id.trust_domain for svid in context.svids}
     for number, svid in enumerate(context.svids):
         bundle = context.bundles[svid.spiffe_id.trust_domain]
@@ -27,6 +28,13 @@ def write_x509_context(context: X509Context, folder: Path) -> Iterator[Path]:
         if trust_domain not in own:
             path = folder / f"federated_bundle.{trust_domain}.pem"
             yield _write(path, bundle.pem(), _CERTIFICATE_MODE)
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise FileFailure(f"folder {folder} can't be made: {error.strerror}") from None
 
 
 def _write(path: Path, data: bytes, mode: int) -> Path:

@@ -120,6 +120,7 @@ class JwtSource:
 
     def _fetched(self, key: _Key, task: asyncio.Task[UnverifiedJwtSvid]) -> None:
         del self._fetches[key]
+        self._wake.set()  # the renewal of what it brought can be planned now
         if not task.cancelled():
             task.exception()  # seen here, even if nobody is waiting any more
 
