@@ -1,1 +1,1 @@
-"""Incoming HTTP. Only `server` knows which library speaks it."""
+"""Incoming HTTP: requests and responses for handlers, connections and limits beneath."""

@@ -45,17 +45,24 @@ def text(status: int, message: str, headers: Headers = ()) -> Response:
 
 @dataclass(frozen=True, slots=True)
 class ReadOnlyRoutes:
-    """Resources by exact path, for GET and HEAD; everything else is 404 or 405."""
+    """Resources by exact path, for GET and HEAD; everything else is 404 or 405.
+
+    `options` answers OPTIONS, where that is admitted.
+    """
 
     resources: Mapping[str, Resource]
+    options: Response | None = None
 
     def __call__(self, request: Request) -> Response:
         resource = self.resources.get(request.path)
         if resource is None:
             return text(404, "not found")
-        if request.method not in {"GET", "HEAD"}:
-            return text(405, "method not allowed", (("allow", "GET, HEAD"),))
-        return resource(request)
+        if request.method in {"GET", "HEAD"}:
+            return resource(request)
+        if request.method == "OPTIONS" and self.options is not None:
+            return self.options
+        allowed = "GET, HEAD" if self.options is None else "GET, HEAD, OPTIONS"
+        return text(405, "method not allowed", (("allow", allowed),))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,33 +1,27 @@
-"""The HTTP server: Granian, embedded in the process's own event loop.
+"""Listening: a socket, the connections that come to it, and their end.
 
-The socket is bound here and handed over, so that a port in use is an error at once, port
-0 works, and no second process can quietly share the port.
+The socket is bound before anything is served, so that a port in use is an error at once,
+port 0 works, and no second process can quietly share the port.
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
+import os
 import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from ipaddress import ip_address
-from typing import Any, Self
-
-from granian._granian import SocketHolder
-from granian.constants import Interfaces
-from granian.http import HTTP1Settings
-from granian.server.embed import Server
+from typing import Self
 
 from spire_bridge.errors import EXIT_USAGE, BridgeError
-from spire_bridge.listen.http import Handler, Request
+from spire_bridge.listen.http import Handler
+from spire_bridge.listen.http1 import Connection, Connections
 
 _BACKLOG = 1024
 _DRAIN_SECONDS = 1.0
-# Header bytes a client may send; more is answered with 431 and a closed connection.
-_MAX_HEADER_BYTES = 32 * 1024
-_HEADER_TIMEOUT_MILLISECONDS = 10_000
+_SWEEP_SECONDS = 1.0
 
 
 class ListenFailure(BridgeError):
@@ -74,20 +68,33 @@ class ListenAddress:
 async def serving(handler: Handler, address: ListenAddress) -> AsyncIterator[ListenAddress]:
     """Serves `handler` at `address` for as long as the context is open.
 
-    Yields the address in use. On leaving, requests under way have a second to end.
-    Raises `ListenFailure`.
+    Yields the address in use. On leaving, idle connections are closed and requests that
+    are arriving have a second to be answered. Raises `ListenFailure`.
     """
     listener = _bind(address)
     host, port = listener.getsockname()[:2]
-    server = _EmbeddedServer(handler, listener)
-    running = asyncio.create_task(server.serve(), name=f"http {host}:{port}")
+    connections = Connections(handler)
+    server = await asyncio.get_running_loop().create_server(
+        lambda: Connection(connections), sock=listener
+    )
+    sweeping = asyncio.create_task(_sweep(connections), name=f"http {host}:{port}")
     try:
         yield ListenAddress(host, port)
     finally:
-        server.stop()  # type: ignore[no-untyped-call]
-        done, _ = await asyncio.wait({running}, timeout=_DRAIN_SECONDS)
-        if not done:
-            running.cancel()
+        server.close()
+        connections.drain()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_DRAIN_SECONDS):
+                await connections.none_left.wait()
+        connections.abort()
+        sweeping.cancel()
+
+
+async def _sweep(connections: Connections) -> None:
+    """Ends what is overdue: one timer for all connections costs less than one for each."""
+    while True:
+        await asyncio.sleep(_SWEEP_SECONDS)
+        connections.close_overdue(asyncio.get_running_loop().time())
 
 
 def free_address(address: ListenAddress) -> ListenAddress:
@@ -105,51 +112,8 @@ def _bind(address: ListenAddress) -> socket.socket:
         )
     except OSError as error:
         raise ListenFailure(
-            f"can't listen on {address}: {error.strerror or error}",
+            f"can't listen on {address}: {os.strerror(error.errno) if error.errno else error}",
             hint="is another program using the port? Choose another one, or port 0",
         ) from None
     listener.setblocking(False)
     return listener
-
-
-class _EmbeddedServer(Server):
-    """Granian on a socket that is already bound, in the event loop that runs."""
-
-    def __init__(self, handler: Handler, listener: socket.socket) -> None:
-        super().__init__(
-            _rsgi_application(handler),
-            interface=Interfaces.RSGI,
-            backlog=_BACKLOG,
-            backpressure=_BACKLOG,
-            websockets=False,
-            log_enabled=False,
-            http1_settings=HTTP1Settings(
-                header_read_timeout=_HEADER_TIMEOUT_MILLISECONDS,
-                max_buffer_size=_MAX_HEADER_BYTES,
-            ),
-        )
-        self._listener = listener
-
-    def _init_shared_socket(self) -> None:
-        self._ssp = None
-        holder: Any = SocketHolder  # its stub lacks the constructor
-        self._shd = holder(self._listener.detach(), False, _BACKLOG)
-
-
-def _rsgi_application(handler: Handler) -> Any:
-    async def application(scope: Any, protocol: Any) -> None:
-        method = scope.method
-        response = handler(Request(method, scope.path, scope.headers))
-        headers = [*response.headers]
-        if response.status != 304:
-            headers.append(("content-length", str(len(response.body))))
-        if method == "HEAD" or not response.body:
-            protocol.response_empty(response.status, headers)
-        else:
-            protocol.response_bytes(response.status, headers, response.body)
-
-    return application
-
-
-logging.getLogger("_granian").setLevel(logging.WARNING)
-logging.getLogger("granian").setLevel(logging.ERROR)

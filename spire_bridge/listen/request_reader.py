@@ -1,0 +1,113 @@
+"""From the bytes of one connection to requests: llhttp reads them, through httptools.
+
+llhttp refuses what request smuggling lives on: bare line feeds, Content-Length beside
+Transfer-Encoding, repeated or signed lengths, folded headers. Refused here besides: any
+transfer coding but chunked, a request without exactly one Host, versions other than 1.0
+and 1.1, and more bytes than the limits allow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import unquote
+
+import httptools
+
+from spire_bridge.listen.http import Request, Response, text
+
+MAX_HEAD_BYTES = 32 * 1024
+MAX_BODY_BYTES = 64 * 1024
+
+_BAD_REQUEST = text(400, "bad request")
+_TOO_LARGE_HEAD = text(431, "request header fields too large")
+_TOO_LARGE_BODY = text(413, "content too large")
+_BAD_VERSION = text(505, "http version not supported")
+
+
+class RequestReader:
+    """Calls `on_request` with each request, and whether the client keeps the connection."""
+
+    def __init__(self, on_request: Callable[[Request, bool], None]) -> None:
+        self._on_request = on_request
+        self._parser: Any = httptools.HttpRequestParser(self)
+        self._refusal: Response | None = None
+        self._unfinished_bytes = 0
+        self.on_message_begin()
+
+    def feed(self, data: bytes) -> Response | None:
+        """Reads on. The answer is a refusal, after which the connection must be closed."""
+        self._unfinished_bytes += len(data)
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            return self._refusal  # the request was answered, as the last one
+        except httptools.HttpParserError:
+            return self._refusal or _BAD_REQUEST
+        if not self._head_complete and self._unfinished_bytes > MAX_HEAD_BYTES:
+            return _TOO_LARGE_HEAD
+        return self._refusal
+
+    # httptools calls these while it reads.
+
+    def on_message_begin(self) -> None:
+        self._url = b""
+        self._headers: dict[str, str] = {}
+        self._head_bytes = 0
+        self._body_bytes = 0
+        self._head_complete = False
+        self._hosts = 0
+
+    def on_url(self, part: bytes) -> None:
+        self._url += part
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._head_bytes += len(name) + len(value)
+        key = name.decode("latin-1").lower()
+        self._hosts += key == "host"
+        self._headers[key] = value.decode("latin-1")
+
+    def on_headers_complete(self) -> None:
+        self._head_complete = True
+        if self._refusal is None:
+            self._refusal = self._judge_head()
+
+    def on_body(self, part: bytes) -> None:
+        self._body_bytes += len(part)
+        if self._body_bytes > MAX_BODY_BYTES:
+            self._refusal = self._refusal or _TOO_LARGE_BODY
+
+    def on_message_complete(self) -> None:
+        self._unfinished_bytes = 0
+        if self._refusal is not None:
+            return
+        path = _path(self._url)
+        if path is None:
+            self._refusal = _BAD_REQUEST
+            return
+        method = self._parser.get_method().decode("ascii")
+        # No other protocol is spoken here: who asks for one gets an answer and a close.
+        keep_alive = self._parser.should_keep_alive() and not self._parser.should_upgrade()
+        self._on_request(Request(method, path, self._headers), keep_alive)
+
+    def _judge_head(self) -> Response | None:
+        version = self._parser.get_http_version()
+        if version not in {"1.0", "1.1"}:
+            return _BAD_VERSION
+        if self._head_bytes + len(self._url) > MAX_HEAD_BYTES:
+            return _TOO_LARGE_HEAD
+        if self._hosts > 1 or (self._hosts == 0 and version == "1.1"):
+            return _BAD_REQUEST
+        coding = self._headers.get("transfer-encoding")
+        if coding is not None and (coding.lower() != "chunked" or version == "1.0"):
+            return _BAD_REQUEST
+        return None
+
+
+def _path(url: bytes) -> str | None:
+    """The decoded path of a request target; None if it is no UTF-8 or no URL at all."""
+    try:
+        raw = httptools.parse_url(url).path or b"/"
+        return unquote(raw.decode("ascii"), errors="strict")
+    except (httptools.HttpParserInvalidURLError, UnicodeDecodeError):
+        return None
