@@ -22,7 +22,7 @@ class CompactJws:
 
     token: str = field(repr=False)
     header: dict[str, Any]
-    claims: dict[str, Any]
+    claims: dict[str, Any] = field(repr=False)
 
 
 def parse_compact(token: str) -> CompactJws:

@@ -79,6 +79,8 @@ class PublicKey:
             rsa.RSAPublicNumbers(e, n).public_key()
         except ValueError:
             raise InvalidKey("numbers are not an RSA key") from None
+        if n % 2 == 0:  # no product of two large primes, which the import does not see
+            raise InvalidKey("numbers are not an RSA key")
         members = (("kty", "RSA"), ("n", _uint_text(n)), ("e", _uint_text(e)))
         return cls(members, RSA_ALGORITHMS)
 

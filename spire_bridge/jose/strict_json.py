@@ -14,9 +14,11 @@ from typing import Any, NoReturn, TypeGuard
 
 from spire_bridge.jose.errors import InvalidJson
 
+MAX_DEPTH = 32  # the decoder's own limit is the interpreter's, and differs between versions
+
 
 def parse_object(data: bytes, *, what: str, max_bytes: int) -> dict[str, Any]:
-    """Reads `data` as one JSON object, UTF-8, of at most `max_bytes` bytes.
+    """Reads `data` as one JSON object, UTF-8, of at most `max_bytes` bytes and 32 levels.
 
     `what` names the document in messages ("token header"). Raises `InvalidJson`; the
     message never quotes the content.
@@ -30,21 +32,37 @@ def parse_object(data: bytes, *, what: str, max_bytes: int) -> dict[str, Any]:
             parse_constant=_refuse_constant,
             parse_float=_finite,
         )
-        json.dumps(value, ensure_ascii=False).encode("utf-8")  # finds lone surrogates
+        _check(value, MAX_DEPTH)
     except InvalidJson as error:
-        raise InvalidJson(f"{what}: {error.message}") from None
+        problem = f": {error.message}"
     except RecursionError:
-        raise InvalidJson(f"{what} is nested too deeply") from None
+        problem = ": nested too deeply"
     except ValueError:  # not UTF-8, not JSON, a number of thousands of digits
-        raise InvalidJson(f"{what} is not valid JSON") from None
-    if not isinstance(value, dict):
-        raise InvalidJson(f"{what} is not a JSON object")
-    return value
+        problem = " is not valid JSON"
+    else:
+        if isinstance(value, dict):
+            return value
+        problem = " is not a JSON object"
+    # Raised out here, since the decoder's errors carry the whole text and would be the context.
+    raise InvalidJson(f"{what}{problem}")
 
 
 def is_integer(value: object) -> TypeGuard[int]:
     """Whether a parsed value is a JSON integer; `true` is an int to Python but not to JSON."""
     return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _check(value: object, levels: int) -> None:
+    """Refuses more than `levels` of nesting, and with `ValueError` lone surrogates."""
+    if isinstance(value, str):
+        value.encode("utf-8")
+    elif isinstance(value, dict | list):
+        if not levels:
+            raise InvalidJson("nested too deeply")
+        for name in value if isinstance(value, dict) else ():
+            name.encode("utf-8")
+        for item in value.values() if isinstance(value, dict) else value:
+            _check(item, levels - 1)
 
 
 def _unique_names(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -16,8 +16,11 @@ from spire_bridge.jose.public_key import PublicKey
 def verify_signature(token: CompactJws, key: PublicKey, *, algorithm: str) -> None:
     """Checks the token's signature; `algorithm` must be one that `key` can verify.
 
-    Raises `UntrustedToken`.
+    A token that names critical extensions (RFC 7515 section 4.1.11) is refused, since
+    none is understood here. Raises `UntrustedToken`.
     """
+    if "crit" in token.header:
+        raise UntrustedToken("token asks for extensions that are not understood")
     if algorithm not in key.algorithms:
         raise UntrustedToken("token's algorithm does not fit the key")
     try:

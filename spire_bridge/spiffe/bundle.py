@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from spire_bridge.jose.errors import InvalidKey
@@ -30,9 +31,11 @@ from spire_bridge.spiffe.jwt_bundle import (
     read_key_set,
     select_jwt_keys,
 )
-from spire_bridge.spiffe.x509_bundle import X509Bundle
+from spire_bridge.spiffe.x509_bundle import X509Bundle, load_certificate
 
-MAX_INT64 = (1 << 63) - 1
+MAX_UINT64 = (1 << 64) - 1
+
+_CERTIFICATE_KEY_TYPES = ("RSA", "EC", "OKP")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +65,9 @@ class Bundle:
                 try:
                     certificates.append(_certificate(jwk))
                 except ValueError:
-                    skipped.append(SkippedKey("x509-svid", "no usable certificate in 'x5c'"))
+                    skipped.append(
+                        SkippedKey("x509-svid", "unknown key type, or no certificate in 'x5c'")
+                    )
         return cls(
             trust_domain,
             JwtBundle.of(trust_domain, authorities, skipped),
@@ -85,12 +90,17 @@ class Bundle:
 
 
 def _certificate(jwk: Mapping[str, Any]) -> x509.Certificate:
-    """The first value of `x5c` (X509-SVID section 6.2: the others are ignored)."""
+    """The first value of `x5c` (X509-SVID section 6.2: the others are ignored).
+
+    Raises `ValueError`, also for an unknown key type (section 4.2.1).
+    """
+    if jwk.get("kty") not in _CERTIFICATE_KEY_TYPES:
+        raise ValueError("unknown key type")
     chain = jwk.get("x5c")
     if not isinstance(chain, list) or not chain or not isinstance(chain[0], str):
         raise ValueError("no x5c")
     try:
-        return x509.load_der_x509_certificate(base64.b64decode(chain[0], validate=True))
+        return load_certificate(base64.b64decode(chain[0], validate=True))
     except binascii.Error as error:
         raise ValueError("x5c is not base64") from error
 
@@ -104,8 +114,8 @@ def _x509_jwk(certificate: x509.Certificate) -> dict[str, Any]:
     encoded = base64.b64encode(certificate.public_bytes(Encoding.DER)).decode()
     try:
         members = PublicKey.from_cryptography(certificate.public_key()).to_jwk()
-    except InvalidKey as error:
-        raise InvalidBundle(f"an X.509 authority cannot be written: {error.message}") from None
+    except (InvalidKey, ValueError, UnsupportedAlgorithm) as error:
+        raise InvalidBundle(f"an X.509 authority cannot be written: {error}") from None
     return {**members, "use": X509_SVID_USE, "x5c": [encoded]}
 
 
@@ -113,6 +123,6 @@ def _integer(document: Mapping[str, Any], name: str) -> int | None:
     value = document.get(name)
     if name not in document:
         return None
-    if not is_integer(value) or not 0 <= value <= MAX_INT64:
+    if not is_integer(value) or not 0 <= value <= MAX_UINT64:
         raise InvalidBundle(f"bundle's {name!r} is not a non-negative integer")
     return value

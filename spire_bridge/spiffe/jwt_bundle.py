@@ -37,7 +37,8 @@ WIT_SVID_USE = "wit-svid"
 
 # A plain JWK set has no SPIFFE uses of its own: absent and `sig` mean what RFC 7517 says.
 _PLAIN_JWT_USES = frozenset({None, "sig", JWT_SVID_USE})
-_OTHER_SVID_USES = frozenset({X509_SVID_USE, WIT_SVID_USE})
+_OTHER_SVID_USES = (X509_SVID_USE, WIT_SVID_USE)
+_KEY_TYPES = ("RSA", "EC")  # tuples: what a key set says may be unhashable
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +86,7 @@ class JwtBundle:
         for authority in authorities:
             if authority.key_id in by_id:
                 raise InvalidBundle(
-                    f"bundle of {trust_domain} has key ID {authority.key_id!r} twice",
+                    f"bundle of {trust_domain} has key ID {_label(authority.key_id)} twice",
                 )
             by_id[authority.key_id] = authority
         return cls(trust_domain, MappingProxyType(by_id), tuple(skipped))
@@ -121,19 +122,21 @@ def select_jwt_keys(
     seen: set[str] = set()
     for jwk in keys:
         use = jwk.get("use")
-        if isinstance(use, str | None) and use in jwt_uses:
-            if jwk.get("kty") not in {"RSA", "EC"}:
-                skipped.append(SkippedKey(_label(jwk), "unknown key type"))
-                continue
+        is_jwt_key = isinstance(use, str | None) and use in jwt_uses
+        if not is_jwt_key and use not in _OTHER_SVID_USES:
+            skipped.append(SkippedKey(_label(jwk.get("kid")), "missing or unknown use"))
+        elif use == X509_SVID_USE:
+            continue
+        elif jwk.get("kty") not in _KEY_TYPES:
+            skipped.append(SkippedKey(_label(jwk.get("kid")), "unknown key type"))
+        else:
             key_id = _key_id(trust_domain, jwk, seen)
+            if not is_jwt_key:  # of WIT-SVIDs: the ID is unique across both (their section 6.1)
+                continue
             try:
                 authorities.append(JwtAuthority(key_id, PublicKey.from_jwk(jwk)))
             except InvalidKey as error:
-                skipped.append(SkippedKey(key_id, error.message))
-        elif use == WIT_SVID_USE:
-            _key_id(trust_domain, jwk, seen)  # WIT-SVID section 6.1: unique across both uses
-        elif use not in _OTHER_SVID_USES:
-            skipped.append(SkippedKey(_label(jwk), "missing or unknown use"))
+                skipped.append(SkippedKey(_label(key_id), error.message))
     return authorities, skipped
 
 
@@ -142,11 +145,11 @@ def _key_id(trust_domain: TrustDomain, jwk: Mapping[str, Any], seen: set[str]) -
     if not isinstance(key_id, str) or not key_id:
         raise InvalidBundle(f"bundle of {trust_domain} has a JWT key without 'kid'")
     if key_id in seen:
-        raise InvalidBundle(f"bundle of {trust_domain} has key ID {_label(jwk)} twice")
+        raise InvalidBundle(f"bundle of {trust_domain} has key ID {_label(key_id)} twice")
     seen.add(key_id)
     return key_id
 
 
-def _label(jwk: Mapping[str, Any]) -> str:
-    """A key ID as it may stand in a message, whatever the set put there."""
-    return ascii(jwk.get("kid"))[:64]
+def _label(key_id: object) -> str:
+    """A key ID as it may stand in a message or log, whatever the set put there."""
+    return ascii(key_id)[:64] if isinstance(key_id, str) else "(none)"

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -26,7 +27,7 @@ ALGORITHMS = frozenset(
 CLOCK_SKEW_SECONDS = 60  # how far an issuer's clock may be ahead of ours, for iat and nbf
 
 _HEADERS = frozenset({"alg", "kid", "typ"})
-_TYPES = frozenset({"JWT", "JOSE"})
+_TYPES = ("JWT", "JOSE")  # a tuple: what a token says may be unhashable
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,15 +97,16 @@ def verify_jwt_svid(
 ) -> JwtSvid:
     """Verifies a token as section 4 and RFC 7519 section 7.2 ask.
 
-    The bundle is chosen by the trust domain of the token's own subject and no other
-    key is tried. `audience` is what the verifier calls itself, one name or several of
-    which one must match. `leeway_seconds` lengthens the token's life.
+    The bundle is chosen by the trust domain of the token's own subject, and no other
+    key is tried, nor one that has itself expired. `audience` is what the verifier calls
+    itself, one name or several of which one must match. `leeway_seconds` lengthens the
+    token's life.
 
     Raises `InvalidSvid` for a token that breaks the specification, `UntrustedSvid` for
     one that is not proven, not for this audience, or not valid at `now`.
     """
     svid = UnverifiedJwtSvid.parse(token)
-    _check_signature(svid, bundles)
+    _check_signature(svid, bundles, now - leeway_seconds)
     _check_times(svid, now, leeway_seconds)
     accepted = {audience} if isinstance(audience, str) else set(audience)
     if accepted.isdisjoint(svid.audience):
@@ -112,16 +114,20 @@ def verify_jwt_svid(
     return JwtSvid(svid.token, svid.spiffe_id, svid.audience, svid.expires_at, svid.claims)
 
 
-def _check_signature(svid: UnverifiedJwtSvid, bundles: Mapping[TrustDomain, JwtBundle]) -> None:
+def _check_signature(
+    svid: UnverifiedJwtSvid, bundles: Mapping[TrustDomain, JwtBundle], now: float
+) -> None:
     from spire_bridge.jose.errors import UntrustedToken
     from spire_bridge.jose.verify import verify_signature
 
     trust_domain = svid.spiffe_id.trust_domain
     bundle = bundles.get(trust_domain)
-    if bundle is None:
+    if bundle is None or bundle.trust_domain != trust_domain:
         raise UntrustedSvid(f"no bundle for trust domain {trust_domain}")
     jws = parse_compact(svid.token)
     for authority in _candidates(svid, bundle):
+        if authority.expires_at is not None and now >= authority.expires_at:
+            continue
         try:
             verify_signature(jws, authority.key, algorithm=svid.algorithm)
         except UntrustedToken:
@@ -182,12 +188,12 @@ def _audience(claims: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _numeric_date(claims: Mapping[str, Any], name: str) -> int | None:
-    """A NumericDate as whole seconds; some issuers write 1.7e9, which is an integer too."""
+    """A NumericDate as whole seconds: a fraction (RFC 7519 section 2) is dropped."""
     value = claims.get(name)
     if name not in claims:
         return None
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
+    if isinstance(value, float):
+        value = math.floor(value)
     if not is_integer(value) or not 0 <= value < 1 << 53:
         raise InvalidSvid(f"token's {name!r} claim is not a time")
     return value

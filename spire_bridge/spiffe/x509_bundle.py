@@ -37,7 +37,15 @@ class X509Bundle:
 
 def parse_der_certificates(data: bytes) -> tuple[x509.Certificate, ...]:
     """Certificates from concatenated DER. Raises `ValueError`."""
-    return tuple(x509.load_der_x509_certificate(der) for der in _der_elements(data))
+    return tuple(load_certificate(der) for der in _der_elements(data))
+
+
+def load_certificate(der: bytes) -> x509.Certificate:
+    """One certificate. Raises `ValueError`."""
+    try:
+        return x509.load_der_x509_certificate(der)
+    except x509.InvalidVersion:  # which is no ValueError
+        raise ValueError("not a certificate of version 1 or 3") from None
 
 
 def _der_elements(data: bytes) -> Iterator[bytes]:

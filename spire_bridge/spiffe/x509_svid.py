@@ -20,6 +20,9 @@ from spire_bridge.spiffe.errors import InvalidSvid
 from spire_bridge.spiffe.id import InvalidSpiffeId, SpiffeId
 from spire_bridge.spiffe.x509_bundle import parse_der_certificates
 
+# What reading a certificate's extensions raises, beyond ExtensionNotFound.
+_MALFORMED = (x509.DuplicateExtension, x509.UnsupportedGeneralNameType, ValueError)
+
 PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
 
 
@@ -50,7 +53,7 @@ class X509Svid:
         spiffe_id = leaf_spiffe_id(leaf)
         if not all(_is_signing(certificate) for certificate in intermediates):
             raise InvalidSvid("X.509-SVID has an intermediate that is no signing certificate")
-        if not isinstance(key, PrivateKey) or key.public_key() != leaf.public_key():
+        if not isinstance(key, PrivateKey) or not _belongs(key, leaf):
             raise InvalidSvid("X.509-SVID's private key does not belong to its certificate")
         return cls(spiffe_id, certificates, key, hint)
 
@@ -81,7 +84,7 @@ def leaf_spiffe_id(leaf: x509.Certificate) -> SpiffeId:
         extensions = leaf.extensions
         names = extensions.get_extension_for_class(x509.SubjectAlternativeName).value
         usage = extensions.get_extension_for_class(x509.KeyUsage).value
-    except (x509.ExtensionNotFound, x509.DuplicateExtension, ValueError):
+    except (x509.ExtensionNotFound, *_MALFORMED):
         raise InvalidSvid("certificate lacks a URI name or key usage, or is malformed") from None
     uris = names.get_values_for_type(x509.UniformResourceIdentifier)
     if len(uris) != 1:
@@ -99,11 +102,21 @@ def leaf_spiffe_id(leaf: x509.Certificate) -> SpiffeId:
     return spiffe_id
 
 
-def _is_signing(certificate: x509.Certificate) -> bool:
+def _belongs(key: PrivateKey, leaf: x509.Certificate) -> bool:
     try:
-        return _has_ca_flag(certificate.extensions)
-    except ValueError:
+        return key.public_key() == leaf.public_key()
+    except (ValueError, UnsupportedAlgorithm):
         return False
+
+
+def _is_signing(certificate: x509.Certificate) -> bool:
+    """Section 3.2: keyCertSign, and the `cA` flag."""
+    try:
+        extensions = certificate.extensions
+        usage = extensions.get_extension_for_class(x509.KeyUsage).value
+    except (x509.ExtensionNotFound, *_MALFORMED):
+        return False
+    return usage.key_cert_sign and _has_ca_flag(extensions)
 
 
 def _has_ca_flag(extensions: x509.Extensions) -> bool:
