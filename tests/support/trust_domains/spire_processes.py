@@ -5,16 +5,14 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import socket
 import subprocess
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-START_SECONDS = 30.0
-STOP_SECONDS = 10.0
+from child_process import Daemon, free_port
+
 CALL_SECONDS = 30.0
 
 # Often in place of each five seconds: what the tests wait for is the server's poll of its
@@ -86,7 +84,7 @@ plugins {{
 
 
 class SpireFailed(Exception):
-    """A SPIRE process did not start, or a command of its CLI failed."""
+    """A command of SPIRE's CLI failed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,42 +110,6 @@ class SpireBinaries:
         return (answer.stdout + answer.stderr).strip()
 
 
-class Daemon:
-    """A program that runs until it is stopped; what it writes goes to `log`."""
-
-    def __init__(self, arguments: Sequence[str | Path], log: Path) -> None:
-        self._arguments = arguments
-        self._log = log
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def start(self, is_ready: Callable[[], bool]) -> None:
-        with self._log.open("ab") as log:
-            process = subprocess.Popen(
-                self._arguments, stdin=subprocess.DEVNULL, stdout=log, stderr=log
-            )
-        self._process = process
-        deadline = time.monotonic() + START_SECONDS
-        while not is_ready():
-            if process.poll() is not None or time.monotonic() > deadline:
-                self.stop()
-                raise SpireFailed(f"{self._arguments[0]} did not start:\n{self._last_lines()}")
-            time.sleep(0.05)
-
-    def stop(self) -> None:
-        process, self._process = self._process, None
-        if process is None:
-            return
-        process.terminate()
-        try:
-            process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-
-    def _last_lines(self) -> str:
-        return "\n".join(self._log.read_text(errors="replace").splitlines()[-10:])
-
-
 class SpireServer:
     """A SPIRE server with a database, a port on loopback and a socket of its own.
 
@@ -162,7 +124,7 @@ class SpireServer:
         self.logs = logs
         self.trust_domain = trust_domain
         self.issuer = issuer
-        self.port = _free_port()
+        self.port = free_port()
         self._socket = folder / "server.sock"
         config = folder / "server.conf"
         config.write_text(
@@ -235,10 +197,3 @@ def is_healthy(program: Path, socket_path: Path) -> bool:
         timeout=CALL_SECONDS,
     )
     return answer.returncode == 0
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

@@ -1,0 +1,1 @@
+"""What tests of third-party verifiers share: issuers at work, forgeries, and OpenBao."""
