@@ -1,0 +1,1 @@
+"""What spire-bridge costs, beside what it replaces: ratios measured in one run."""
