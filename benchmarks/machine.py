@@ -13,7 +13,7 @@ from pathlib import Path
 from benchmarks import spire
 from benchmarks.issuers import PROVIDER
 
-_LIBRARIES = ("grpcio", "protobuf", "cryptography", "granian", "spiffe")
+_LIBRARIES = ("grpcio", "protobuf", "cryptography", "httptools", "spiffe")
 
 
 def description() -> str:
