@@ -23,8 +23,8 @@ def write_atomically(path: Path, data: bytes, *, mode: int = 0o600) -> None:
     A reader sees the old content or the new. A symbolic link at `path` is replaced, not
     followed. Raises `FileFailure`.
     """
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
+        temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
         descriptor = os.open(
             temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600
         )
@@ -45,6 +45,8 @@ def write_atomically(path: Path, data: bytes, *, mode: int = 0o600) -> None:
             f"{path} can't be written: {error.strerror}",
             hint="check that the folder exists, has room and may be written by this user",
         ) from None
+    except ValueError:  # no name at all, or a null byte in it
+        raise FileFailure(f"{path} can't be written: that names no file") from None
 
 
 def read_limited(path: Path, *, max_bytes: int) -> bytes:
@@ -52,22 +54,27 @@ def read_limited(path: Path, *, max_bytes: int) -> bytes:
     try:
         # O_NONBLOCK: opening a pipe that nobody writes to must not hang
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        with os.fdopen(descriptor, "rb") as file:
+        try:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                 raise FileFailure(f"{path} is not a regular file")
-            data = file.read(max_bytes + 1)
+            with os.fdopen(descriptor, "rb", closefd=False) as file:
+                data = file.read(max_bytes + 1)
+        finally:
+            os.close(descriptor)
     except OSError as error:
         raise FileFailure(f"{path} can't be read: {error.strerror}") from None
+    except ValueError:  # a null byte in the name
+        raise FileFailure(f"{path} can't be read: that names no file") from None
     if len(data) > max_bytes:
         raise FileFailure(f"{path} is larger than {max_bytes} bytes")
     return data
 
 
 def _sync_folder(folder: Path) -> None:
-    """Makes a rename last over a power cut, where the file system can."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        with suppress(OSError):
+    """Makes a rename last over a power cut, where the file system can and the user may."""
+    with suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
             os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        finally:
+            os.close(descriptor)

@@ -31,8 +31,12 @@ class LastGoodCopy:
         None if there is no file yet. Raises `BridgeError` for one that can't be read or
         is not of this trust domain.
         """
-        if not self.path.exists():
+        try:
+            self.path.stat()
+        except FileNotFoundError:
             return None
+        except (OSError, ValueError):
+            pass  # reading it fails too, and says why
         data = read_limited(self.path, max_bytes=_MAX_FILE_BYTES)
         try:
             copy = parse_object(data, what="last good copy", max_bytes=_MAX_FILE_BYTES)

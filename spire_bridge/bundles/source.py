@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -37,7 +37,7 @@ class Source(Protocol):
         """What the operator calls it: the key of its state in logs and metrics."""
         ...
 
-    def watch(self, on_state: StateListener) -> AsyncIterator[Bundle]:
+    def watch(self, on_state: StateListener) -> AsyncGenerator[Bundle, None]:
         """Yields the whole bundle at first and at every change, for ever.
 
         `on_state` hears of each change of state, before the bundle that caused it is

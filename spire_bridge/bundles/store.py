@@ -4,11 +4,16 @@ Agents of several clusters hear of a key at different times, and any of them may
 The rule, key by key:
 
 - a key is in the bundle while any connected source has it;
-- a source that is lost keeps its keys in, until a connected source speaks again or is
-  known to have dropped them: losing a source never removes a key by itself, and a lost
-  source never outlives a revocation that another has told of;
+- a source that is lost keeps its keys in, until a connected source tells of something new
+  or is known to have dropped them: losing a source never removes a key by itself, and a
+  lost source never outlives a revocation that another has told of;
 - so a key leaves when every connected source has dropped it, and an empty set that all
   connected sources tell empties the bundle.
+
+A source counts as connected here once it has told a bundle on its present connection: one
+that comes back with answers that are refused still is a lost one. A message that repeats
+the one before tells of nothing new (an agent also writes when another trust domain's
+bundle has changed), unless it is empty, which revokes.
 
 A source that lacks keys of the bundle, or still has keys that others have dropped, lags.
 """
@@ -18,6 +23,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -56,9 +62,21 @@ class SourceStatus:
 @dataclass(slots=True)
 class _Record:
     state: SourceState
+    current: bool = False  # whether it has told a bundle on its present connection
     received_at: float | None = None
+    confirmed_at: float | None = None  # when its bundle was last known to be what it tells
     keys: Mapping[str, JwtAuthority] = field(default_factory=dict)
-    dropped: frozenset[str] = frozenset()  # keys it once had and has no more
+    ever_told: frozenset[str] = frozenset()
+
+    @property
+    def dropped(self) -> frozenset[str]:
+        """Keys that it once told and tells no more."""
+        return self.ever_told - frozenset(self.keys)
+
+    @property
+    def confirms(self) -> bool:
+        """Whether its bundle is what it tells right now."""
+        return self.current and self.state.last_error is None
 
 
 class BundleStore:
@@ -93,41 +111,46 @@ class BundleStore:
 
     @property
     def confirmed_at(self) -> float | None:
-        """When the bundle was last known to be current: now, while a source is connected."""
+        """When the bundle was last known to be current: now, while a source is connected.
+
+        A source whose latest answer was refused confirms nothing.
+        """
         times = [
-            self._clock() if record.state.connected else record.state.since
+            self._clock() if record.confirms else record.confirmed_at
             for record in self._records.values()
-            if record.received_at is not None
         ]
-        if self._carried_confirmed_at is not None:
-            times.append(self._carried_confirmed_at)
-        return max(times, default=None)
+        times.append(self._carried_confirmed_at)
+        return max((time for time in times if time is not None), default=None)
 
     def restore(self, bundle: Bundle, confirmed_at: float) -> None:
         """Puts a last-good copy in force until a source speaks."""
         self._carried = bundle.jwt.authorities
-        self._carried_confirmed_at = confirmed_at
+        self._carried_confirmed_at = min(confirmed_at, self._clock())
         self._combine()
 
     async def follow(self, source: Source) -> None:
         """Takes part of `source` in the bundle until it ends or the task is cancelled."""
         name = source.name
         self._records[name] = _Record(SourceState(connected=False, since=self._clock()))
+        end: BridgeError | None = None
         try:
-            async for bundle in source.watch(partial(self._set_state, name)):
-                self._receive(name, bundle)
+            async with aclosing(source.watch(partial(self._set_state, name))) as bundles:
+                async for bundle in bundles:
+                    self._receive(name, bundle)
         except BridgeError as error:
             _log.error("source has ended", extra={"source": name, "reason": error.message})
-            self._set_state(name, SourceState(False, self._clock(), error))
+            end = error
+        finally:  # nobody listens to it any more, for whatever reason
+            self._set_state(name, SourceState(False, self._clock(), end))
 
     def remove(self, name: str) -> None:
-        """Forgets a source; its keys stay until another source speaks."""
+        """Forgets a source; its keys stay as those of a source that is lost."""
         confirmed_at = self.confirmed_at
         record = self._records.pop(name)
         if record.keys:
             self._carried = {**self._carried, **record.keys}
             self._carried_confirmed_at = confirmed_at
-        self._on_state()
+        self._combine()
 
     def statuses(self) -> tuple[SourceStatus, ...]:
         """The sources, in the order in which they were added."""
@@ -141,19 +164,21 @@ class BundleStore:
         except InvalidBundle as error:
             self._set_state(name, replace(record.state, last_error=error))
             return
-        record.dropped = (record.dropped | frozenset(record.keys)) - frozenset(new)
-        record.keys = new
-        record.received_at = self._clock()
-        for other in self._records.values():
-            if not other.state.connected:
-                other.keys = {}
-        self._carried, self._carried_confirmed_at = {}, None
+        if not record.current or new != record.keys or not new:
+            record.ever_told |= frozenset(new)
+            record.keys = new
+            for other in self._records.values():
+                if other is not record and not other.current:
+                    other.keys = {}
+            self._carried, self._carried_confirmed_at = {}, None
+        record.current = True
+        record.received_at = record.confirmed_at = self._clock()
         self._combine()
 
     def _check_against_others(self, name: str, keys: Mapping[str, JwtAuthority]) -> None:
         """One key ID means one key in a trust domain, whichever source tells of it."""
         for other, record in self._records.items():
-            if other == name or not record.state.connected:
+            if other == name or not record.current:
                 continue
             for key_id in keys.keys() & record.keys.keys():
                 if keys[key_id].key != record.keys[key_id].key:
@@ -164,31 +189,31 @@ class BundleStore:
 
     def _set_state(self, name: str, state: SourceState) -> None:
         record = self._records[name]
+        if record.confirms:
+            record.confirmed_at = self._clock()
         before, record.state = record.state, state
-        if before.connected and not state.connected:
-            self._forget_dropped(record)
+        if record.current and not state.connected:
+            record.current = False
+            record.keys = self._without_dropped(record.keys)
+            self._combine()
         if (before.connected, _code(before)) != (state.connected, _code(state)):
             _log_state(name, state)  # once, and not at each new attempt
         self._on_state()
 
-    def _forget_dropped(self, lost: _Record) -> None:
-        """Removes from a source just lost what a connected one is known to have dropped."""
-        dropped = frozenset[str]().union(*(r.dropped for r in self._connected()))
-        lost.keys = {k: a for k, a in lost.keys.items() if k not in dropped}
-        self._combine()
+    def _without_dropped(self, keys: Mapping[str, JwtAuthority]) -> Mapping[str, JwtAuthority]:
+        """Those of a lost source's keys that no connected one is known to have dropped."""
+        dropped = frozenset[str]().union(*(record.dropped for record in self._current()))
+        return {key_id: key for key_id, key in keys.items() if key_id not in dropped}
 
-    def _connected(self) -> list[_Record]:
-        return [r for r in self._records.values() if r.state.connected]
+    def _current(self) -> list[_Record]:
+        return [record for record in self._records.values() if record.current]
 
     def _combine(self) -> None:
         keys = dict(self._carried)
         for record in self._records.values():
             keys.update(record.keys)
-        told = self._bundle is not None or any(
-            r.received_at is not None for r in self._records.values()
-        )
-        if not keys and not told:
-            return
+        if not keys and self.confirmed_at is None:
+            return  # nobody has told anything: that is no empty bundle
         bundle = Bundle(
             self.trust_domain,
             JwtBundle.of(self.trust_domain, keys.values()),
@@ -202,10 +227,10 @@ class BundleStore:
     def _status(self, name: str, record: _Record) -> SourceStatus:
         missing: frozenset[str] = frozenset()
         stale: frozenset[str] = frozenset()
-        if record.state.connected and record.received_at is not None and self._bundle is not None:
+        if record.current and self._bundle is not None:
             missing = frozenset(self._bundle.jwt.authorities) - frozenset(record.keys)
             missing -= record.dropped
-            others = (r.dropped for r in self._connected() if r is not record)
+            others = (r.dropped for r in self._current() if r is not record)
             stale = frozenset(record.keys) & frozenset[str]().union(*others)
         return SourceStatus(
             name,

@@ -25,6 +25,13 @@ def _sum_of_parts(text: str) -> float:
     return sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(text))
 
 
+def port(text: str) -> int:
+    """A TCP port; 0 has the system choose one."""
+    if not (text.isascii() and text.isdecimal() and len(text) <= 5 and int(text) < 65536):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port: 0 to 65535")
+    return int(text)
+
+
 def add_endpoint(parser: argparse.ArgumentParser) -> None:
     """Where the Workload API is, and how long it may take."""
     parser.add_argument(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 
+from spire_bridge.cli.arguments import port
 from spire_bridge.cli.command import Subparsers, add_command
 
 
@@ -28,7 +29,7 @@ def add_parser(subparsers: Subparsers) -> None:
     parser.add_argument("--once", action="store_true", help="end after the walk-through")
     parser.add_argument(
         "--port",
-        type=int,
+        type=port,
         metavar="N",
         help="the issuer's port on 127.0.0.1 (default: 8080, or a free one if that is taken)",
     )

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from spire_bridge.cli import completion, config, dev, fetch, serve, validate, version
-from spire_bridge.errors import BridgeError
+from spire_bridge.errors import EXIT_FAILURE, BridgeError
 
 # Each has `add_parser(subparsers)` and sets `run`, a function from the arguments to an exit
 # status. Rooms are imported inside of it: a command loads only what it uses.
@@ -37,19 +37,37 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs a command line and returns its exit status."""
-    arguments = build_parser().parse_args(argv)
     try:
-        status: int = arguments.run(arguments)
-        sys.stdout.flush()
-    except BridgeError as error:
-        _print_error(error, as_json=getattr(arguments, "output", "text") == "json")
-        return error.exit_status
+        return _run(build_parser(), argv)
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:  # the reader has gone: nothing left to say, to no one
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+        _drop_output()
+        return EXIT_FAILURE
+    except OSError as error:  # of standard output: commands translate those of their files
+        _drop_output()
+        _print_error(BridgeError(error.strerror or str(error)), as_json=False)
+        return EXIT_FAILURE
+
+
+def _run(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> int:
+    try:
+        arguments = parser.parse_args(argv)
+    except SystemExit:
+        print(end="", flush=True)
+        raise
+    try:
+        status: int = arguments.run(arguments)
+    except BridgeError as error:
+        _print_error(error, as_json=getattr(arguments, "output", "text") == "json")
+        return error.exit_status
+    print(end="", flush=True)
     return status
+
+
+def _drop_output() -> None:
+    """Keeps the interpreter from trying once more, at its end, to write what is left."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _print_error(error: BridgeError, *, as_json: bool) -> None:

@@ -99,7 +99,11 @@ def _read_token(name: str) -> str:
     from spire_bridge.files import FileFailure, read_limited
 
     if name == "-":
-        data = sys.stdin.buffer.read(_MAX_TOKEN_FILE_BYTES)
+        if sys.stdin is None:
+            raise FileFailure("standard input is closed")
+        data = sys.stdin.buffer.read(_MAX_TOKEN_FILE_BYTES + 1)
+        if len(data) > _MAX_TOKEN_FILE_BYTES:
+            raise FileFailure(f"standard input is larger than {_MAX_TOKEN_FILE_BYTES} bytes")
     else:
         data = read_limited(Path(name), max_bytes=_MAX_TOKEN_FILE_BYTES)
     try:

@@ -12,7 +12,16 @@ from spire_bridge.cli.output import print_json
 
 
 def add_parser(subparsers: Subparsers) -> None:
-    parser = add_command(subparsers, "version", run=run, summary="print the version")
+    parser = add_command(
+        subparsers,
+        "version",
+        run=run,
+        summary="print the version",
+        examples="""
+          spire-bridge version
+          spire-bridge version --output json
+        """,
+    )
     add_output(parser)
 
 

@@ -24,7 +24,15 @@ T = TypeVar("T", bound=msgspec.Struct)
 
 _PATH = re.compile(r"^(?P<what>.*?)(?: - at `\$(?P<path>[^`]*)`)?$", re.DOTALL)
 _STEP = re.compile(r"\.(?P<name>[^.\[]+)|\[(?P<index>\d+)\]")
-_UNKNOWN = re.compile(r"Object contains unknown field `(?P<name>.*)`")
+_UNKNOWN = re.compile(r"Object contains unknown field `(?P<name>.*)`", re.DOTALL)
+_MISSING = re.compile(r"Object missing required field `(?P<name>.*)`")
+_NOT_TEXT = re.compile(r"Expected `str`, got `(?:bool|int|float|null)`")
+
+_TAG = "tag:yaml.org,2002:"
+_TRUE = frozenset({"yes", "true", "on"})
+# YAML 1.1 reads 0300 as 192 and 5:00 as 300: numbers are taken only as everybody reads them.
+_INTEGER = re.compile(r"[-+]?(?:0|[1-9][0-9]{0,999})")
+_FLOAT = re.compile(r"[-+]?[0-9]+\.[0-9]*(?:[eE][-+]?[0-9]+)?")
 
 
 class InvalidConfig(BridgeError):
@@ -32,6 +40,14 @@ class InvalidConfig(BridgeError):
 
     code = "CONFIG_INVALID"
     exit_status = EXIT_USAGE
+
+
+class InvalidSetting(ValueError):
+    """Raised in `__post_init__`: says which of the object's settings is wrong."""
+
+    def __init__(self, setting: str, message: str) -> None:
+        super().__init__(message)
+        self.setting = setting
 
 
 def load(path: Path, kind: type[T]) -> T:
@@ -46,7 +62,7 @@ def load(path: Path, kind: type[T]) -> T:
 def parse(data: bytes, kind: type[T], *, name: str) -> T:
     """Reads YAML as a `kind`; `name` stands for the file in messages. Raises `InvalidConfig`."""
     root = _compose(data, name)
-    value = yaml.SafeLoader("").construct_document(root) if root is not None else None
+    value = _value(root, name, set()) if root is not None else None
     try:
         return msgspec.convert(value if value is not None else {}, kind)
     except msgspec.ValidationError as error:
@@ -63,91 +79,164 @@ def json_schema(kind: type[msgspec.Struct]) -> str:
 
 
 def _compose(data: bytes, name: str) -> Node | None:
-    """The document's nodes, which know their lines, after a check for repeated keys."""
+    """The document's nodes, which know their lines."""
     try:
-        root = yaml.compose(data.decode("utf-8"), Loader=yaml.SafeLoader)
-    except UnicodeDecodeError:
-        raise InvalidConfig(f"{name} is not UTF-8 text") from None
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise InvalidConfig(f"{name}:{line}: not UTF-8 text") from None
+    try:
+        return yaml.compose(text, Loader=yaml.SafeLoader)
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        raise InvalidConfig(f"{name}:{line}: a character that YAML does not allow") from None
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark
+        mark, problem = error.problem_mark, error.problem or "not YAML"
         where = f":{mark.line + 1}" if mark else ""
-        raise InvalidConfig(f"{name}{where}: {error.problem}") from None
-    except (yaml.YAMLError, RecursionError):
-        raise InvalidConfig(f"{name} is not YAML") from None
-    if root is not None:
-        _check(root, name, set())
-    return root
+        context = f"{error.context}, " if problem.startswith("but ") else ""
+        raise InvalidConfig(f"{name}{where}: {context}{problem}") from None
+    except RecursionError:
+        raise InvalidConfig(f"{name}: nested too deeply") from None
 
 
-def _check(node: Node, name: str, seen: set[int]) -> None:
-    """Refuses keys that stand twice, keys that are no text, and repeated lists and objects."""
+def _value(node: Node, name: str, seen: set[int]) -> Any:
+    """What a node stands for, in plain types.
+
+    Refuses keys that stand twice, keys that are no text, repeated lists and objects (some
+    lines of aliases can be endless to walk), and types that no setting has, such as dates.
+    """
     if isinstance(node, ScalarNode):
-        return
-    if id(node) in seen:  # aliases can make a small file endless to walk
+        return _scalar(node, name)
+    if id(node) in seen:
         raise InvalidConfig(f"{name}:{_line(node)}: anchors on lists and objects are not taken")
     seen.add(id(node))
-    if isinstance(node, MappingNode):
-        keys: set[str] = set()
-        for key, value in node.value:
-            if not isinstance(key, ScalarNode):
-                raise InvalidConfig(f"{name}:{_line(key)}: a key must be plain text")
-            if key.value in keys:
-                raise InvalidConfig(f"{name}:{_line(key)}: {key.value!r} is set twice")
-            keys.add(key.value)
-            _check(value, name, seen)
-    elif isinstance(node, SequenceNode):
-        for item in node.value:
-            _check(item, name, seen)
+    if isinstance(node, SequenceNode) and node.tag == f"{_TAG}seq":
+        return [_value(item, name, seen) for item in node.value]
+    if isinstance(node, MappingNode) and node.tag == f"{_TAG}map":
+        return _mapping(node, name, seen)
+    raise _type_not_taken(node, name)
+
+
+def _mapping(node: MappingNode, name: str, seen: set[int]) -> dict[str, Any]:
+    mapping: dict[str, Any] = {}
+    for key, value in node.value:
+        if not isinstance(key, ScalarNode) or key.tag != f"{_TAG}str":
+            raise InvalidConfig(f"{name}:{_line(key)}: a key must be plain text")
+        text = _text(key, name)
+        if text in mapping:
+            raise InvalidConfig(f"{name}:{_line(key)}: {text!r} is set twice")
+        mapping[text] = _value(value, name, seen)
+    return mapping
+
+
+def _scalar(node: ScalarNode, name: str) -> str | bool | int | float | None:
+    text = str(node.value)
+    match node.tag.removeprefix(_TAG):
+        case "str":
+            return _text(node, name)
+        case "null":
+            return None
+        case "bool":
+            return text.lower() in _TRUE
+        case "int" if _INTEGER.fullmatch(text):
+            return int(text)
+        case "float" if _FLOAT.fullmatch(text):
+            return float(text)
+        case "int" | "float":
+            raise InvalidConfig(
+                f"{name}:{_line(node)}: {text[:40]!r} is not a plain decimal number",
+                hint="put it in quotes if it is text",
+            )
+    raise _type_not_taken(node, name)
+
+
+def _text(node: ScalarNode, name: str) -> str:
+    text = str(node.value)
+    if any("\ud800" <= character <= "\udfff" for character in text):
+        raise InvalidConfig(f"{name}:{_line(node)}: half of a surrogate pair is no character")
+    return text
+
+
+def _type_not_taken(node: Node, name: str) -> InvalidConfig:
+    kind = node.tag.removeprefix(_TAG)
+    return InvalidConfig(
+        f"{name}:{_line(node)}: YAML's type {kind!r} is not taken",
+        hint="put the value in quotes if it is text",
+    )
 
 
 def _located(
     error: msgspec.ValidationError, root: Node | None, kind: type[msgspec.Struct], name: str
 ) -> InvalidConfig:
     match = _PATH.match(str(error))
-    what, path = (match["what"], match["path"] or "") if match else (str(error), "")
+    what, steps = (match["what"], _steps(match["path"] or "")) if match else (str(error), [])
     hint = None
-    unknown = _UNKNOWN.match(what)
-    if unknown:
+    if unknown := _UNKNOWN.fullmatch(what):
         what = f"unknown setting {unknown['name']!r}"
-        allowed = _settings_at(path, kind)
-        hint = f"allowed here: {', '.join(allowed)}" if allowed else None
-        path = f"{path}.{unknown['name']}"
-    line = _line(_node_at(path, root)) if root is not None else 1
-    where = path.removeprefix(".")
-    return InvalidConfig(f"{name}:{line}: {f'{where}: ' if where else ''}{what}", hint=hint)
+        hint = _allowed(_names(_type_at(steps, kind)))
+        steps.append(unknown["name"])
+    elif missing := _MISSING.fullmatch(what):
+        what = "this setting is missing"
+        steps.append(missing["name"])
+    elif what.startswith("Invalid enum value"):
+        hint = _allowed(_choices(_type_at(steps, kind)))
+    elif _NOT_TEXT.match(what):
+        hint = "put the value in quotes to have it taken as text"
+    elif isinstance(error.__cause__, InvalidSetting):
+        steps.append(error.__cause__.setting)
+    line = _line(_node_at(steps, root)) if root is not None else 1
+    where = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in steps)
+    where = f"{where.removeprefix('.')}: " if where else ""
+    return InvalidConfig(f"{name}:{line}: {where}{what}", hint=hint)
+
+
+def _allowed(names: tuple[str, ...]) -> str | None:
+    return f"allowed here: {', '.join(names)}" if names else None
 
 
 def _steps(path: str) -> list[str | int]:
     return [m["name"] or int(m["index"]) for m in _STEP.finditer(path)]
 
 
-def _node_at(path: str, root: Node | None) -> Any:
-    """The node that a path leads to, or the last one on the way."""
+def _node_at(steps: list[str | int], root: Node) -> Any:
+    """The key or item that the steps lead to, or the last one on the way."""
+    place: Any = root
     node: Any = root
-    for step in _steps(path):
+    for step in steps:
         if isinstance(node, MappingNode):
             found = next((pair for pair in node.value if pair[0].value == step), None)
             if found is None:
-                return node
-            node = found[1] if isinstance(found[1], MappingNode | SequenceNode) else found[0]
+                break
+            place, node = found
         elif isinstance(node, SequenceNode) and isinstance(step, int) and step < len(node.value):
-            node = node.value[step]
-    return node
+            place = node = node.value[step]
+    return place
 
 
-def _settings_at(path: str, kind: Any) -> tuple[str, ...]:
-    """The names that the type allows in the object at `path`."""
+def _type_at(steps: list[str | int], kind: Any) -> Any:
+    """msgspec's description of the type at the end of `steps`; None where there is none."""
     info: Any = msgspec.inspect.type_info(kind)
-    for step in _steps(path):
+    for step in steps:
         options = getattr(info, "types", (info,))
-        info = next((o for o in options if hasattr(o, "fields") or hasattr(o, "item_type")), None)
         if isinstance(step, int):
-            info = getattr(info, "item_type", None)
+            info = next((o.item_type for o in options if hasattr(o, "item_type")), None)
         else:
-            fields = {field.encode_name: field.type for field in getattr(info, "fields", ())}
+            fields = {f.encode_name: f.type for o in options for f in getattr(o, "fields", ())}
             info = fields.get(step)
+        info = getattr(info, "type", info)  # without the Metadata around it
+    return info
+
+
+def _names(info: Any) -> tuple[str, ...]:
+    """The names of the settings in an object of this type."""
     options = getattr(info, "types", (info,))
     return tuple(f.encode_name for o in options for f in getattr(o, "fields", ()))
+
+
+def _choices(info: Any) -> tuple[str, ...]:
+    """The values of an enumeration."""
+    options = getattr(info, "types", (info,))
+    return tuple(str(value) for o in options for value in getattr(o, "values", ()))
 
 
 def _line(node: Any) -> int:

@@ -32,19 +32,20 @@ class KeySet:
         """What tokens are signed with: the algorithms of the keys that are there."""
         return tuple(sorted({authority.key.algorithm for authority in self.keys}))
 
-    def to_jwks(self) -> dict[str, list[dict[str, str]]]:
-        """The JWK set (RFC 7517): each key with `kid`, its actual `alg`, and `use: sig`."""
-        return {
-            "keys": [
-                {
-                    "kid": authority.key_id,
-                    "use": "sig",
-                    "alg": authority.key.algorithm,
-                    **authority.key.to_jwk(),
-                }
-                for authority in self.keys
-            ]
-        }
+    def to_jwks(self, *, use: str | None = "sig") -> dict[str, list[dict[str, str]]]:
+        """The JWK set (RFC 7517): each key with `kid`, its actual `alg`, and `use` unless None."""
+        usage = {"use": use} if use is not None else {}
+        return {"keys": [{**usage, **_jwk(authority)} for authority in self.keys]}
+
+
+def _jwk(authority: JwtAuthority) -> dict[str, str]:
+    members = authority.key.to_jwk()
+    return {
+        "kty": members.pop("kty"),
+        "kid": authority.key_id,
+        "alg": authority.key.algorithm,
+        **members,
+    }
 
 
 def _expired(authority: JwtAuthority, now: float) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Self
 from urllib.parse import urlsplit
@@ -11,6 +12,8 @@ from spire_bridge.errors import EXIT_USAGE, BridgeError
 DISCOVERY_PATH = "/.well-known/openid-configuration"
 JWKS_PATH = "/keys"
 
+# RFC 3986, section 2: reserved and unreserved characters, and percent-encoded octets.
+_URL = re.compile(r"(?:[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=]|%[0-9A-Fa-f]{2})+")
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -28,7 +31,7 @@ class IssuerUrl:
     text: str
 
     def __post_init__(self) -> None:
-        if not self.text.isascii() or not self.text.isprintable() or " " in self.text:
+        if not _URL.fullmatch(self.text):
             raise InvalidIssuerUrl("issuer URL has characters that no URL has")
         try:
             parts = urlsplit(self.text)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from dataclasses import dataclass, field
 from email.utils import formatdate
@@ -10,7 +11,7 @@ from functools import lru_cache
 from http import HTTPStatus
 from typing import cast
 
-from spire_bridge.listen.http import Handler, Request, Response
+from spire_bridge.listen.http import Handler, Request, Response, text
 from spire_bridge.listen.request_reader import RequestReader
 
 MAX_CONNECTIONS = 10_000
@@ -18,6 +19,13 @@ MAX_CONNECTIONS = 10_000
 # Seconds: for a request to arrive whole or an answer to be taken, and between requests.
 REQUEST_SECONDS = 10.0
 IDLE_SECONDS = 75.0
+
+# Answers that wait for a client to take them; one that asks for more is cut off.
+MAX_WAITING_BYTES = 4 * 1024 * 1024
+
+_DEFECT = text(500, "internal server error")
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -103,8 +111,11 @@ class Connection(asyncio.Protocol):
     def _answer(self, request: Request, keep_alive: bool) -> None:
         if self._transport.is_closing():
             return
+        if self._transport.get_write_buffer_size() > MAX_WAITING_BYTES:
+            self.abort()
+            return
         keep_alive = keep_alive and not self._connections.draining
-        response = self._connections.handler(request)
+        response = self._respond(request)
         self._write(response, with_body=request.method != "HEAD", keep_alive=keep_alive)
         if keep_alive:
             self.idle = True
@@ -112,12 +123,19 @@ class Connection(asyncio.Protocol):
         else:
             self.close()
 
+    def _respond(self, request: Request) -> Response:
+        try:
+            return self._connections.handler(request)
+        except Exception:  # noqa: BLE001 - a defect is one request's trouble, and has to be seen
+            _log.exception("request was not answered", extra={"path": request.path})
+            return _DEFECT
+
     def _write(self, response: Response, *, with_body: bool, keep_alive: bool) -> None:
         start, rest = _encoded(response, with_body, keep_alive)
         self._transport.write(start + _date_header(int(time.time())) + rest)
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=32)
 def _encoded(response: Response, with_body: bool, keep_alive: bool) -> tuple[bytes, bytes]:
     """The bytes before and after the Date header; documents are answered over and over."""
     start = f"HTTP/1.1 {response.status} {HTTPStatus(response.status).phrase}\r\n"

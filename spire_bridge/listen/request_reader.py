@@ -46,6 +46,8 @@ class RequestReader:
             return self._refusal or _BAD_REQUEST
         if not self._head_complete and self._unfinished_bytes > MAX_HEAD_BYTES:
             return _TOO_LARGE_HEAD
+        if self._unfinished_bytes > MAX_HEAD_BYTES + MAX_BODY_BYTES:  # extensions, trailers
+            return self._refusal or _TOO_LARGE_BODY
         return self._refusal
 
     # httptools calls these while it reads.

@@ -20,7 +20,8 @@ from spire_bridge.listen.http import Handler
 from spire_bridge.listen.http1 import Connection, Connections
 
 _BACKLOG = 1024
-_DRAIN_SECONDS = 1.0
+# A service has two seconds to stop, and two listeners that stop one after the other.
+_DRAIN_SECONDS = 0.5
 _SWEEP_SECONDS = 1.0
 
 
@@ -69,7 +70,7 @@ async def serving(handler: Handler, address: ListenAddress) -> AsyncIterator[Lis
     """Serves `handler` at `address` for as long as the context is open.
 
     Yields the address in use. On leaving, idle connections are closed and requests that
-    are arriving have a second to be answered. Raises `ListenFailure`.
+    are arriving have a moment to be answered. Raises `ListenFailure`.
     """
     listener = _bind(address)
     host, port = listener.getsockname()[:2]

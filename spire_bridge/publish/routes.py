@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import unquote
+
 from spire_bridge.issuer.documents import Document, Documents
 from spire_bridge.issuer.url import DISCOVERY_PATH, JWKS_PATH, IssuerUrl
 from spire_bridge.listen.http import (
@@ -28,8 +30,9 @@ class IssuerRoutes:
     """
 
     def __init__(self, issuer: IssuerUrl, *, cache_seconds: int = DEFAULT_CACHE_SECONDS) -> None:
-        self._discovery_path = issuer.path + DISCOVERY_PATH
-        self._jwks_path = issuer.path + JWKS_PATH
+        path = unquote(issuer.path)  # as requests have it
+        self._discovery_path = path + DISCOVERY_PATH
+        self._jwks_path = path + JWKS_PATH
         self.cache_seconds = cache_seconds
         self._routes = self._with(_not_yet, _not_yet)
 
@@ -40,12 +43,11 @@ class IssuerRoutes:
         )
 
     def __call__(self, request: Request) -> Response:
-        if request.method == "OPTIONS" and request.path in self._routes.resources:
-            return _PREFLIGHT
         return self._routes(request)
 
     def _with(self, discovery: Resource, jwks: Resource) -> ReadOnlyRoutes:
-        return ReadOnlyRoutes({self._discovery_path: discovery, self._jwks_path: jwks})
+        resources = {self._discovery_path: discovery, self._jwks_path: jwks}
+        return ReadOnlyRoutes(resources, options=_PREFLIGHT)
 
     def _resource(self, document: Document) -> CachedResource:
         headers = (

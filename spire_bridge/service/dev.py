@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from spire_bridge import __version__
 from spire_bridge.errors import BridgeError
@@ -78,23 +78,26 @@ class _WalkThrough:
     url: str
     addresses: Addresses
     relying_party: RelyingParty
+    surprises: list[str] = field(default_factory=list)
 
     async def run(self) -> None:
         print(f"spire-bridge {__version__}: from an agent's socket to a verifier that believes\n")
-        _say(
+        self._say(
             "trust domain", f"{TRUST_DOMAIN}, embedded, with the clusters {' and '.join(CLUSTERS)}"
         )
-        _say("issuer", self.url)
+        self._say("issuer", self.url)
         await self._until_served(self._signing_key_id())
         tokens = await self._fetch_from_each_cluster()
         print()
         for cluster, token in tokens.items():
             verdict = await self.relying_party.verify(self.url, token.token, AUDIENCE)
-            _say("verify", f"{cluster}: {verdict}", verdict.accepted)
+            self._say("verify", f"{cluster}: {verdict}", verdict.accepted)
         other = await self.relying_party.verify(self.url, tokens["east"].token, "someone-else")
-        _say("", f"east, shown to another audience: {other}", not other.accepted)
+        self._say("", f"east, shown to another audience: {other}", not other.accepted)
         print()
         await self._rotate(tokens["east"])
+        if self.surprises:
+            raise WalkThroughFailed(f"not as it should be: {'; '.join(self.surprises)}")
 
     def _signing_key_id(self) -> str:
         key = self.sandbox.jwt.current
@@ -105,16 +108,16 @@ class _WalkThrough:
     async def _fetch_from_each_cluster(self) -> dict[str, UnverifiedJwtSvid]:
         tokens = {name: await _fetch(workload) for name, workload in self.workloads.items()}
         for cluster, token in tokens.items():
-            _say("fetch", f"{cluster}: {token.spiffe_id}, key {_short(token.key_id)}")
+            self._say("fetch", f"{cluster}: {token.spiffe_id}, key {_short(token.key_id)}")
         same = len({(token.issuer, token.key_id) for token in tokens.values()}) == 1
-        _say("", "both tokens name the same issuer and the same key", same)
+        self._say("", "both tokens name the same issuer and the same key", same)
         return tokens
 
     async def _rotate(self, old: UnverifiedJwtSvid) -> None:
         authority = self.sandbox.jwt
         key_id = authority.prepare()
         milliseconds = await self._until_served(key_id)
-        _say("rotate", f"key {_short(key_id)} prepared, served {milliseconds:.0f} ms later")
+        self._say("rotate", f"key {_short(key_id)} prepared, served {milliseconds:.0f} ms later")
         authority.activate()
         if old.key_id is not None:
             authority.taint(old.key_id)
@@ -122,12 +125,12 @@ class _WalkThrough:
         for name, token in (("before", old), ("after", new)):
             verdict = await self.relying_party.verify(self.url, token.token, AUDIENCE)
             key = _short(token.key_id)
-            _say("", f"token {name} the rotation, key {key}: {verdict}", verdict.accepted)
+            self._say("", f"token {name} the rotation, key {key}: {verdict}", verdict.accepted)
         if old.key_id is not None:
             authority.revoke(old.key_id)
             await self._until_served(old.key_id, served=False)
         verdict = await self.relying_party.verify(self.url, old.token, AUDIENCE)
-        _say("revoke", f"token before, its key now revoked: {verdict}", not verdict.accepted)
+        self._say("revoke", f"token before, its key now revoked: {verdict}", not verdict.accepted)
 
     async def _until_served(self, key_id: str | None, *, served: bool = True) -> float:
         """Milliseconds until the key is in the served JWK set, or out of it."""
@@ -137,6 +140,12 @@ class _WalkThrough:
                 return (time.perf_counter() - started) * 1000
             await asyncio.sleep(_LOOK_SECONDS)
         raise WalkThroughFailed("the issuer did not show the change of keys in time")
+
+    def _say(self, step: str, text: str, as_expected: bool | None = None) -> None:
+        mark = {None: "", True: "  ✓", False: "  ✗ UNEXPECTED"}[as_expected]
+        print(f"  {step:<13} {text}{mark}", flush=True)
+        if as_expected is False:
+            self.surprises.append(text)
 
     def print_next_steps(self) -> None:
         print("\nServing until Ctrl-C. In another terminal:\n")
@@ -190,8 +199,3 @@ async def _fetch(workload: Workload) -> UnverifiedJwtSvid:
 
 def _short(key_id: str | None) -> str:
     return key_id[:8] if key_id else "none"
-
-
-def _say(step: str, text: str, as_expected: bool | None = None) -> None:
-    mark = {None: "", True: "  ✓", False: "  ✗ UNEXPECTED"}[as_expected]
-    print(f"  {step:<13} {text}{mark}", flush=True)

@@ -58,6 +58,7 @@ class Issuer:
         )
         self._last_good = _last_good_copy(settings)
         self._sources: dict[str, asyncio.Task[None]] = {}
+        self._reloading = asyncio.Lock()
         self._expiry: asyncio.TimerHandle | None = None
 
     def readiness(self) -> Readiness:
@@ -95,7 +96,14 @@ class Issuer:
             yield addresses
 
     async def reload(self, wanted: ServeSettings) -> None:
-        """Puts `wanted` in force. Raises `InvalidConfig` if that takes a restart."""
+        """Puts `wanted` in force, and starts again what an agent's answer has ended.
+
+        Raises `InvalidConfig` if that takes a restart.
+        """
+        async with self._reloading:
+            await self._reload(wanted)
+
+    async def _reload(self, wanted: ServeSettings) -> None:
         fixed = needs_restart(self._settings, wanted)
         if fixed:
             raise InvalidConfig(f"a restart is needed to change {', '.join(fixed)}")
@@ -103,11 +111,12 @@ class Issuer:
         after = {source.name: source for source in wanted.sources}
         self._settings = wanted
         for name, source in before.items():
-            if after.get(name) != source:
+            if after.get(name) != source or self._sources[name].done():
                 await self._unfollow(name)
         for name, source in after.items():
-            if before.get(name) != source:
+            if name not in self._sources:
                 self._follow(source)
+        await asyncio.sleep(0)  # each has begun before a further reload may end it
         self._routes.cache_seconds = wanted.issuer.cache_seconds
         if self._store.bundle is not None:
             self._publish(self._store.bundle)
@@ -137,9 +146,9 @@ class Issuer:
             self._store.trust_domain,
             settings.workload_api.timeout_seconds,
         )
-        self._sources[settings.name] = asyncio.create_task(
-            self._store.follow(source), name=f"source {settings.name}"
-        )
+        task = asyncio.create_task(self._store.follow(source), name=f"source {settings.name}")
+        task.add_done_callback(_report_defect)
+        self._sources[settings.name] = task
 
     async def _unfollow(self, name: str) -> None:
         task = self._sources.pop(name)
@@ -181,6 +190,12 @@ class Issuer:
             self._last_good.save(bundle, confirmed_at)
         except BridgeError as error:  # what is served does not depend on it
             _log.error("last good copy was not written", extra={"reason": error.message})
+
+
+def _report_defect(task: asyncio.Task[None]) -> None:
+    """Logs what no source should raise; the other sources and what is served stay."""
+    if not task.cancelled() and (error := task.exception()) is not None:
+        _log.critical("source has failed", extra={"task": task.get_name()}, exc_info=error)
 
 
 def _last_good_copy(settings: ServeSettings) -> LastGoodCopy | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import urllib.request
 from dataclasses import dataclass
 from typing import Any, Self
@@ -11,6 +12,7 @@ from typing import Any, Self
 from spire_bridge.errors import BridgeError
 from spire_bridge.issuer.url import DISCOVERY_PATH
 
+_LOOPBACK = "127.0.0.1"
 _TIMEOUT_SECONDS = 5
 _MAX_DOCUMENT_BYTES = 1024 * 1024
 
@@ -48,6 +50,7 @@ class RelyingParty:
                 "PyJWT, the independent verifier of the walk-through, is not installed",
                 hint="pip install 'spire-bridge[dev]'",
             ) from None
+        _admit_no_proxy()
         return cls(jwt)
 
     async def verify(self, issuer: str, token: str, audience: str) -> Verdict:
@@ -73,6 +76,12 @@ class RelyingParty:
         except self.jwt.PyJWTError as error:
             return Verdict(False, str(error).partition(":")[0])
         return Verdict(True)
+
+
+def _admit_no_proxy() -> None:
+    """PyJWT asks through urllib, which takes even this machine's addresses to a proxy."""
+    excepted = os.environ.get("no_proxy") or os.environ.get("NO_PROXY")
+    os.environ["no_proxy"] = f"{excepted},{_LOOPBACK}" if excepted else _LOOPBACK
 
 
 def _key_ids(issuer: str) -> frozenset[str]:

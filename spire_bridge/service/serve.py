@@ -26,20 +26,20 @@ def serve(config: Path) -> None:
 
 
 async def _serve(issuer: Issuer, config: Path) -> None:
+    loop = asyncio.get_running_loop()
+    reloads: set[asyncio.Task[None]] = set()
+
+    def reload() -> None:
+        task = loop.create_task(_reload(issuer, config))
+        reloads.add(task)
+        task.add_done_callback(reloads.discard)
+
+    loop.add_signal_handler(signal.SIGHUP, reload)
     async with stop_signals() as stop, issuer.running() as addresses:
         _log.info(
             "serving",
             extra={"address": str(addresses.issuer), "health": str(addresses.health)},
         )
-        loop = asyncio.get_running_loop()
-        reloads: set[asyncio.Task[None]] = set()
-
-        def reload() -> None:
-            task = loop.create_task(_reload(issuer, config))
-            reloads.add(task)
-            task.add_done_callback(reloads.discard)
-
-        loop.add_signal_handler(signal.SIGHUP, reload)
         await stop.wait()
         _log.info("stopping")
 
@@ -50,7 +50,7 @@ async def _reload(issuer: Issuer, config: Path) -> None:
     except BridgeError as error:
         _log.error(
             "configuration was not reloaded; the old one stays in force",
-            extra={"code": error.code, "reason": error.message},
+            extra={"code": error.code, "reason": error.message, "hint": error.hint},
         )
     else:
         _log.info("configuration was reloaded", extra={"file": str(config)})

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from spire_bridge.config.yaml import load
+from spire_bridge.config.yaml import InvalidSetting, load
 from spire_bridge.errors import BridgeError
 from spire_bridge.issuer.url import IssuerUrl
 from spire_bridge.listen.server import ListenAddress
@@ -21,12 +21,13 @@ DEFAULT_HEALTH = "127.0.0.1:8081"
 DAY_SECONDS = 86_400
 
 
-def _check(parse: Callable[[str], object], text: str) -> None:
-    """Has a value's own parser judge it; msgspec wants a ValueError."""
+def _check(parse: Callable[[str], object], setting: str, text: str) -> None:
+    """Has a value's own parser judge it."""
     try:
         parse(text)
     except BridgeError as error:
-        raise ValueError(error.message) from None
+        advice = f" ({error.hint})" if error.hint else ""
+        raise InvalidSetting(setting, f"{error.message}{advice}") from None
 
 
 class _Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -44,7 +45,7 @@ class WorkloadApiSettings(_Settings, frozen=True):
     ] = 10.0
 
     def __post_init__(self) -> None:
-        _check(EndpointAddress.parse, self.address)
+        _check(EndpointAddress.parse, "address", self.address)
 
 
 class SourceSettings(_Settings, frozen=True):
@@ -72,7 +73,7 @@ class IssuerSettings(_Settings, frozen=True):
     ] = 300
 
     def __post_init__(self) -> None:
-        _check(IssuerUrl.parse, self.url)
+        _check(IssuerUrl.parse, "url", self.url)
 
 
 class ListenSettings(_Settings, frozen=True):
@@ -81,7 +82,7 @@ class ListenSettings(_Settings, frozen=True):
     address: Annotated[str, Meta(description="IP address and port: 127.0.0.1:8080, [::]:443")]
 
     def __post_init__(self) -> None:
-        _check(ListenAddress.parse, self.address)
+        _check(ListenAddress.parse, "address", self.address)
 
 
 class LastGoodSettings(_Settings, frozen=True):
@@ -102,7 +103,7 @@ class LastGoodSettings(_Settings, frozen=True):
 
     def __post_init__(self) -> None:
         if self.path is not None and not Path(self.path).is_absolute():
-            raise ValueError("Expected an absolute path")
+            raise InvalidSetting("path", "Expected an absolute path")
 
 
 class LogSettings(_Settings, frozen=True):
@@ -132,13 +133,15 @@ class ServeSettings(_Settings, frozen=True):
     log: LogSettings = LogSettings()
 
     def __post_init__(self) -> None:
-        _check(TrustDomain.parse, self.trust_domain)
+        _check(TrustDomain.parse, "trust_domain", self.trust_domain)
         names = Counter(source.name for source in self.sources)
         twice = sorted(name for name, count in names.items() if count > 1)
         if twice:
-            raise ValueError(f"Sources must have different names; twice: {', '.join(twice)}")
+            raise InvalidSetting(
+                "sources", f"Sources must have different names; twice: {', '.join(twice)}"
+            )
         if self.listen.address == self.health.address and not self.listen.address.endswith(":0"):
-            raise ValueError("`listen` and `health` must have different addresses")
+            raise InvalidSetting("health", "`listen` and `health` must have different addresses")
 
 
 def load_serve_settings(path: Path) -> ServeSettings:

@@ -15,7 +15,8 @@ _KEY_MODE = 0o600
 def write_x509_context(context: X509Context, folder: Path) -> Iterator[Path]:
     """Writes each SVID, its key and the bundles below `folder`, yielding each path.
 
-    The folder is made, for its owner alone, if it is not there; its parent must be. Every file is replaced whole. Raises `FileFailure`.
+    The folder is made, for its owner alone, if it is not there; its parent must be. Every
+    file is replaced whole. Raises `FileFailure`.
     """
     _make_folder(folder)
     own = {svid.spiffe_id.trust_domain for svid in context.svids}

@@ -26,11 +26,12 @@ class JsonFormatter(logging.Formatter):
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": record.getMessage(),
-            **_fields(record),
         }
         if record.exc_info:
             entry["exception"] = self.formatException(record.exc_info)
-        return json.dumps(entry, default=str)
+        for name, value in _fields(record).items():
+            entry.setdefault(name, value)  # no field can pass for the record's own
+        return _json(entry)
 
 
 class TextFormatter(logging.Formatter):
@@ -49,6 +50,13 @@ def configure_logging(log_format: LogFormat, level: LogLevel) -> None:
     handler.setFormatter(JsonFormatter() if log_format == "json" else TextFormatter())
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
     logging.getLogger("spire_bridge").setLevel(level.upper())
+
+
+def _json(entry: dict[str, Any]) -> str:
+    try:
+        return json.dumps(entry, default=str, allow_nan=False)
+    except (TypeError, ValueError):  # NaN, an object within itself, a key that is no name
+        return json.dumps({name: str(value) for name, value in entry.items()})
 
 
 def _fields(record: logging.LogRecord) -> dict[str, Any]:

@@ -12,17 +12,15 @@ import socket
 import ssl
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Self, cast
 
-from cryptography import x509
-
 from spire_bridge.errors import BridgeError
 from spire_bridge.spiffe.errors import UntrustedSvid
 from spire_bridge.spiffe.id import SpiffeId, TrustDomain
-from spire_bridge.spiffe.x509_bundle import X509Bundle
+from spire_bridge.spiffe.x509_bundle import X509Bundle, load_certificate
 from spire_bridge.spiffe.x509_svid import X509Svid, leaf_spiffe_id
 
 Authorize = Callable[[SpiffeId], bool]
@@ -82,6 +80,10 @@ class _RotatingContext(ssl.SSLContext):
         self.check_hostname = False
         return self
 
+    def set_alpn_protocols(self, alpn_protocols: Iterable[str]) -> None:
+        """As HTTP libraries call it; counts from the next connection on."""
+        self._alpn = tuple(alpn_protocols)
+
     def wrap_bio(
         self,
         incoming: ssl.MemoryBIO,
@@ -90,7 +92,12 @@ class _RotatingContext(ssl.SSLContext):
         *_: Any,
         **__: Any,
     ) -> ssl.SSLObject:
-        return self._fresh(server_side).wrap_bio(incoming, outgoing, server_side=server_side)
+        try:
+            context = self._fresh(server_side)
+        except ssl.SSLError as error:  # for the handshake: asyncio closes no socket before it
+            context = self._new(server_side)
+            context.refusal = error
+        return context.wrap_bio(incoming, outgoing, server_side=server_side)
 
     def wrap_socket(
         self, sock: socket.socket, server_side: bool = False, *args: Any, **options: Any
@@ -103,13 +110,11 @@ class _RotatingContext(ssl.SSLContext):
             credentials = self._credentials()
         except BridgeError as error:
             raise ssl.SSLError(f"no SPIFFE credentials: {error}") from error
-        context = _HandshakeContext(
-            ssl.PROTOCOL_TLS_SERVER if server_side else ssl.PROTOCOL_TLS_CLIENT
-        )
+        context = self._new(server_side)
         context.trust_domain = credentials.bundle.trust_domain
         context.authorize = self._authorize
         context.minimum_version = ssl.TLSVersion.TLSv1_2
-        context.check_hostname = False
+        context.options |= ssl.OP_NO_RENEGOTIATION  # a peer can't become another one later
         context.verify_mode = ssl.CERT_REQUIRED
         context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # a bundle may hold intermediates
         if self._alpn:
@@ -120,19 +125,29 @@ class _RotatingContext(ssl.SSLContext):
             context.load_cert_chain(path)
         return context
 
+    def _new(self, server_side: bool) -> _HandshakeContext:
+        context = _HandshakeContext(
+            ssl.PROTOCOL_TLS_SERVER if server_side else ssl.PROTOCOL_TLS_CLIENT
+        )
+        context.origin = self
+        context.check_hostname = False
+        return context
+
 
 class _HandshakeContext(ssl.SSLContext):
     """A context for one handshake, which knows whom it may end with."""
 
+    origin: _RotatingContext
     trust_domain: TrustDomain
     authorize: Authorize
+    refusal: ssl.SSLError | None = None
 
     def check_peer(self, der: bytes | None) -> None:
         """Raises `ssl.SSLCertVerificationError` unless the peer may be spoken to."""
         try:
             if der is None:
                 raise UntrustedSvid("peer has sent no certificate")
-            peer = leaf_spiffe_id(x509.load_der_x509_certificate(der))
+            peer = leaf_spiffe_id(load_certificate(der))
         except (BridgeError, ValueError) as error:
             raise ssl.SSLCertVerificationError(f"peer has no X.509-SVID: {error}") from None
         if not peer.is_member_of(self.trust_domain):
@@ -141,16 +156,73 @@ class _HandshakeContext(ssl.SSLContext):
             raise ssl.SSLCertVerificationError(f"peer {peer} is not authorized")
 
 
+# OpenSSL shakes hands by itself when data is read or written before the handshake, or after
+# one whose error the caller has ignored; so those calls look at the peer as well.
+
+
 class _CheckedObject(ssl.SSLObject):
+    _checked = False
+
     def do_handshake(self) -> None:
+        if (refusal := cast("_HandshakeContext", self.context).refusal) is not None:
+            raise refusal
         super().do_handshake()
         cast("_HandshakeContext", self.context).check_peer(self.getpeercert(binary_form=True))
+        self._checked = True
+
+    def read(self, *args: Any) -> Any:
+        self._check()
+        return super().read(*args)
+
+    def write(self, data: Any) -> int:
+        self._check()
+        return super().write(data)
+
+    def _check(self) -> None:
+        if not self._checked:
+            self.do_handshake()
 
 
 class _CheckedSocket(ssl.SSLSocket):
+    do_handshake_on_connect: bool
+    suppress_ragged_eofs: bool
+    _checked = False
+
     def do_handshake(self, block: bool = False) -> None:
         super().do_handshake(block)
         cast("_HandshakeContext", self.context).check_peer(self.getpeercert(binary_form=True))
+        self._checked = True
+
+    def read(self, *args: Any) -> Any:
+        self._check()
+        return super().read(*args)
+
+    def write(self, data: Any) -> int:
+        self._check()
+        return super().write(data)
+
+    def send(self, *args: Any) -> int:
+        self._check()
+        return super().send(*args)
+
+    def accept(self) -> tuple[ssl.SSLSocket, Any]:
+        """A connection with the credentials of now, not of when the listener was wrapped."""
+        connection, address = socket.socket.accept(self)
+        try:
+            wrapped = cast("_HandshakeContext", self.context).origin.wrap_socket(
+                connection,
+                server_side=True,
+                do_handshake_on_connect=self.do_handshake_on_connect,
+                suppress_ragged_eofs=self.suppress_ragged_eofs,
+            )
+        except BaseException:
+            connection.close()
+            raise
+        return wrapped, address
+
+    def _check(self) -> None:
+        if not self._checked:
+            self.do_handshake()
 
 
 _HandshakeContext.sslobject_class = _CheckedObject

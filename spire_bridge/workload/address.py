@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Self
 
 from spire_bridge.errors import EXIT_USAGE, BridgeError
+from spire_bridge.transport.unix_socket import MAX_SOCKET_PATH_BYTES as MAX_SOCKET_PATH_BYTES
+from spire_bridge.transport.unix_socket import unix_path, unix_target
 
 SOCKET_VARIABLE = "SPIFFE_ENDPOINT_SOCKET"
 _HINT = "use unix:///path/to/agent.sock or tcp://127.0.0.1:8000"
@@ -24,7 +26,10 @@ class InvalidAddress(BridgeError):
 
 @dataclass(frozen=True, slots=True)
 class EndpointAddress:
-    """The address of a Workload API endpoint; `socket_path` is None for TCP."""
+    """The address of a Workload API endpoint.
+
+    `target` is what gRPC calls it; `socket_path` is None for TCP.
+    """
 
     uri: str
     target: str
@@ -32,13 +37,16 @@ class EndpointAddress:
 
     @classmethod
     def parse(cls, uri: str) -> Self:
-        """Reads `unix:///path`, `unix:/path` or `tcp://ip:port`. Raises `InvalidAddress`."""
+        """Reads `unix:///path`, `unix:/path` or `tcp://ip:port`. Raises `InvalidAddress`.
+
+        As in every URI, a path may be percent-encoded.
+        """
         if not uri.isascii() or not uri.isprintable():
             raise InvalidAddress("Workload API address has characters that no URI has", hint=_HINT)
         scheme, colon, rest = uri.partition(":")
         if colon and any(mark in rest for mark in "?#"):
             raise InvalidAddress("Workload API address has a query or fragment", hint=_HINT)
-        match scheme if colon else "":
+        match scheme.lower() if colon else "":
             case "unix":
                 return cls._unix(uri, rest)
             case "tcp":
@@ -58,12 +66,11 @@ class EndpointAddress:
 
     @classmethod
     def _unix(cls, uri: str, rest: str) -> Self:
-        path = rest.removeprefix("//") if rest.startswith("///") else rest
-        if not path.startswith("/") or path.startswith("//") or path == "/":
-            raise InvalidAddress(
-                "Workload API address unix: needs an absolute path and no authority", hint=_HINT
-            )
-        return cls(uri, f"unix:{path}", Path(path))
+        try:
+            path = unix_path(rest)
+        except ValueError as error:
+            raise InvalidAddress(f"Workload API address {error}", hint=_HINT) from None
+        return cls(uri, unix_target(path), path)
 
     @classmethod
     def _tcp(cls, uri: str, rest: str) -> Self:
@@ -71,7 +78,8 @@ class EndpointAddress:
         bracketed = host.startswith("[") and host.endswith("]")
         try:
             ip = ipaddress.ip_address(host[1:-1] if bracketed else host)
-            valid = bracketed == (ip.version == 6) and port.isdecimal() and 0 < int(port) < 65536
+            valid = bracketed == (ip.version == 6) and "%" not in host  # no scope
+            valid = valid and port.isdecimal() and 0 < int(port) < 65536
         except ValueError:
             valid = False
         if not rest.startswith("//") or not colon or not valid:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass, replace
 
-from spire_bridge.bundles.source import StateListener
+from spire_bridge.bundles.source import SourceState, StateListener
 from spire_bridge.errors import BridgeError
 from spire_bridge.spiffe.bundle import Bundle
 from spire_bridge.spiffe.id import TrustDomain
@@ -33,14 +33,19 @@ class AgentSource:
     trust_domain: TrustDomain
     timeout: float = DEFAULT_TIMEOUT_SECONDS
 
-    async def watch(self, on_state: StateListener) -> AsyncIterator[Bundle]:
+    async def watch(self, on_state: StateListener) -> AsyncGenerator[Bundle, None]:
+        def on_trouble(state: SourceState) -> None:
+            if state.last_error is not None:  # a good message may still lack our bundle
+                on_state(state)
+
         async with WorkloadClient(self.address, timeout=self.timeout) as client:
-            watch = client.watch_jwt_bundles(on_state)
+            watch = client.watch_jwt_bundles(on_trouble)
             async for bundles in watch:
                 bundle = bundles.get(self.trust_domain)
                 if bundle is None:
                     on_state(replace(watch.state, last_error=self._refusal(bundles)))
                     continue
+                on_state(watch.state)
                 self._log_skipped(bundle)
                 yield Bundle(self.trust_domain, bundle, X509Bundle(self.trust_domain))
 

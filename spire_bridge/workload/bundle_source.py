@@ -16,7 +16,8 @@ from spire_bridge.workload.messages import BundleSet
 class BundleSource:
     """Watches the JWT and X.509 bundles, as an async context manager.
 
-    What the agent withdraws is gone at once; what can't be reached stays as it was.
+    What the agent withdraws is gone at once; what can't be reached, and a bundle that is
+    refused, stays as it was.
     """
 
     def __init__(self, client: WorkloadClient) -> None:

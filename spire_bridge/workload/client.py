@@ -18,7 +18,7 @@ from spire_bridge.spiffe.jwt_svid import UnverifiedJwtSvid
 from spire_bridge.transport.channel import open_local_channel
 from spire_bridge.workload import messages
 from spire_bridge.workload.address import EndpointAddress
-from spire_bridge.workload.errors import InvalidArgument
+from spire_bridge.workload.errors import Canceled, InvalidArgument
 from spire_bridge.workload.messages import BundleSet, ValidatedJwtSvid, X509Context
 from spire_bridge.workload.rpc import answer
 from spire_bridge.workload.watch import Watch
@@ -56,10 +56,11 @@ class WorkloadClient:
         self.timeout = timeout
         self._clock = clock
         self._channel: grpc.aio.Channel | None = None
+        self._open_stub: Any = None
 
     async def __aenter__(self) -> Self:
         self._channel = open_local_channel(self.address.target)
-        self._stub = SpiffeWorkloadAPIStub(self._channel)
+        self._open_stub = SpiffeWorkloadAPIStub(self._channel)
         return self
 
     async def __aexit__(
@@ -68,8 +69,15 @@ class WorkloadClient:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if self._channel is not None:
-            await self._channel.close(None)
+        channel, self._channel, self._open_stub = self._channel, None, None
+        if channel is not None:
+            await channel.close(None)
+
+    @property
+    def _stub(self) -> Any:
+        if self._open_stub is None:
+            raise Canceled("the Workload API client is not open", hint="use it as `async with`")
+        return self._open_stub
 
     async def fetch_jwt_svids(
         self, audience: Iterable[str], *, spiffe_id: SpiffeId | str | None = None
@@ -87,6 +95,7 @@ class WorkloadClient:
 
     async def validate_jwt_svid(self, token: str, audience: str) -> ValidatedJwtSvid:
         """Has the agent verify `token` for `audience`; raises `InvalidArgument` if it refuses."""
+        _check_text(token, audience)
         request = pb.ValidateJWTSVIDRequest(svid=token, audience=audience)
         response = await self._call(self._stub.ValidateJWTSVID, request)
         return messages.validated_jwt_svid(response)
@@ -167,4 +176,13 @@ def audience_names(audience: Iterable[str]) -> tuple[str, ...]:
     names = (audience,) if isinstance(audience, str) else tuple(dict.fromkeys(audience))
     if not names or not all(names):
         raise InvalidArgument("at least one audience is needed, and none may be empty")
+    _check_text(*names)
     return names
+
+
+def _check_text(*texts: str) -> None:
+    """Raises `InvalidArgument` for what UTF-8 can't hold, such as stray bytes of a command line."""
+    try:
+        "".join(texts).encode()
+    except UnicodeEncodeError:
+        raise InvalidArgument("an audience or token is not valid text") from None

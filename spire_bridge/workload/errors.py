@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import stat
 from pathlib import Path
 
 import grpc
@@ -14,6 +12,7 @@ from spire_bridge.errors import (
     EXIT_USAGE,
     BridgeError,
 )
+from spire_bridge.transport.unix_socket import SocketProblem, socket_problem
 from spire_bridge.workload.address import EndpointAddress
 
 
@@ -131,7 +130,7 @@ def error_of(rpc_error: grpc.aio.AioRpcError, address: EndpointAddress) -> Workl
 def _unavailable(address: EndpointAddress, details: str) -> Unavailable:
     path = address.socket_path
     if path is not None:
-        problem = _socket_problem(path)
+        problem = _socket_error(path)
         if problem is not None:
             return problem
     return Unavailable(
@@ -140,30 +139,28 @@ def _unavailable(address: EndpointAddress, details: str) -> Unavailable:
     )
 
 
-def _socket_problem(path: Path) -> Unavailable | None:
+def _socket_error(path: Path) -> Unavailable | None:
     """What is wrong with a socket on this machine, as far as looking at it tells."""
-    try:
-        mode = path.stat().st_mode
-    except FileNotFoundError:
-        return SocketMissing(
-            f"there is no socket at {path}", hint="is the agent running, and is this its socket?"
-        )
-    except PermissionError:
-        return SocketForbidden(
-            f"the folder of socket {path} may not be searched by this user",
-            hint="run as a user that the agent's socket folder admits",
-        )
-    except OSError:
-        return None
-    if not stat.S_ISSOCK(mode):
-        return NotASocket(
-            f"{path} is not a socket", hint="give the socket itself, not its folder or a file"
-        )
-    if not os.access(path, os.R_OK | os.W_OK):
-        return SocketForbidden(
-            f"socket {path} may not be opened by this user",
-            hint="run as a user that may write to the agent's socket",
-        )
+    match socket_problem(path):
+        case SocketProblem.MISSING:
+            return SocketMissing(
+                f"there is no socket at {path}",
+                hint="is the agent running, and is this its socket?",
+            )
+        case SocketProblem.FOLDER_FORBIDDEN:
+            return SocketForbidden(
+                f"the folder of socket {path} may not be searched by this user",
+                hint="run as a user that the agent's socket folder admits",
+            )
+        case SocketProblem.NOT_A_SOCKET:
+            return NotASocket(
+                f"{path} is not a socket", hint="give the socket itself, not its folder or a file"
+            )
+        case SocketProblem.FORBIDDEN:
+            return SocketForbidden(
+                f"socket {path} may not be opened by this user",
+                hint="run as a user that may write to the agent's socket",
+            )
     return None
 
 

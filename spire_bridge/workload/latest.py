@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
 from types import TracebackType
-from typing import Generic, Protocol, Self, TypeVar
+from typing import Any, Generic, Protocol, Self, TypeVar
 
 from spire_bridge.bundles.source import SourceState, StateListener
 from spire_bridge.errors import BridgeError
-from spire_bridge.workload.errors import PermissionDenied, Unavailable
+from spire_bridge.workload.errors import DeadlineExceeded, PermissionDenied, Unavailable
 from spire_bridge.workload.watch import Watch
 
-T = TypeVar("T")
+
+class Keeping(Protocol):
+    """A value of which some parts may have been refused."""
+
+    def keeping(self, before: Any) -> Any:
+        """This value, with the refused parts as they were in `before`."""
+        ...
+
+
+T = TypeVar("T", bound=Keeping)
 
 
 class OpenWatch(Protocol[T]):
@@ -26,8 +34,8 @@ class Latest(Generic[T]):
 
     Entering waits up to `start_timeout` seconds for the first value, and then raises what
     the agent last answered; an answer that is final is raised at once. Losing the
-    connection keeps the value; being denied drops it (Workload API, section 4.4: absence
-    is redaction).
+    connection keeps the value, and a part of it that is refused stays as it was; being
+    denied drops it (Workload API, section 4.4: absence is redaction).
     """
 
     def __init__(self, open_watch: OpenWatch[T], *, start_timeout: float) -> None:
@@ -48,7 +56,8 @@ class Latest(Generic[T]):
         """The newest value. Raises `PermissionDenied` once denied, else why there is none."""
         if self._value is not None:
             return self._value
-        raise self._error or Unavailable("the agent has not answered yet")
+        error = self._error or Unavailable("the agent has not answered yet")
+        raise error.with_traceback(None)  # or it would grow each time
 
     async def changed(self) -> None:
         """Returns when a value has arrived, or been dropped, after this call."""
@@ -57,9 +66,7 @@ class Latest(Generic[T]):
     async def __aenter__(self) -> Self:
         self._task = asyncio.create_task(self._run(), name="workload-watch")
         try:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(self._start_timeout):
-                    await self._settled.wait()
+            await self._wait_for_the_first()
             _ = self.value
         except BaseException:
             await self.__aexit__(None, None, None)
@@ -77,10 +84,20 @@ class Latest(Generic[T]):
             await asyncio.gather(self._task, return_exceptions=True)
         self._watch.close()
 
+    async def _wait_for_the_first(self) -> None:
+        try:
+            async with asyncio.timeout(self._start_timeout):
+                await self._settled.wait()
+        except TimeoutError:
+            self._error = self._error or DeadlineExceeded(
+                f"the agent sent nothing within {self._start_timeout:g} s",
+                hint="look at the agent's log",
+            )
+
     async def _run(self) -> None:
         try:
             async for value in self._watch:
-                self._set(value)
+                self._set(value if self._value is None else value.keeping(self._value))
         except BridgeError as error:  # final: the last value stays what was last said
             self._error = error
             self._settled.set()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -31,6 +31,11 @@ class BundleSet(Mapping[TrustDomain, B], Generic[B]):
     bundles: Mapping[TrustDomain, B]
     refused: Mapping[TrustDomain, BridgeError] = field(default_factory=dict)
 
+    def keeping(self, before: BundleSet[B]) -> BundleSet[B]:
+        """These bundles, and for the refused ones those that were good before."""
+        kept = {name: before.bundles[name] for name in self.refused if name in before.bundles}
+        return replace(self, bundles=MappingProxyType({**kept, **self.bundles}))
+
     def __getitem__(self, trust_domain: TrustDomain) -> B:
         return self.bundles[trust_domain]
 
@@ -57,6 +62,10 @@ class X509Context:
     def svid_with_hint(self, hint: str) -> X509Svid | None:
         """The first SVID that carries `hint` (section 5.2.1)."""
         return next((svid for svid in self.svids if svid.hint == hint), None)
+
+    def keeping(self, before: X509Context) -> X509Context:
+        """This context, and for its refused bundles those that were good before."""
+        return replace(self, bundles=self.bundles.keeping(before.bundles))
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,11 +108,13 @@ def _jwt_svid(
 
 def validated_jwt_svid(response: Any) -> ValidatedJwtSvid:
     """The verdict of a ValidateJWTSVID response."""
-    from google.protobuf.json_format import MessageToDict
+    from google.protobuf import json_format
 
-    return ValidatedJwtSvid(
-        SpiffeId.parse(response.spiffe_id), MappingProxyType(MessageToDict(response.claims))
-    )
+    try:
+        claims = json_format.MessageToDict(response.claims)
+    except (json_format.Error, ValueError):  # the second for NaN and Infinity
+        raise UnexpectedAnswer("the agent sent claims that JSON can't hold") from None
+    return ValidatedJwtSvid(SpiffeId.parse(response.spiffe_id), MappingProxyType(claims))
 
 
 def jwt_bundles(response: Any) -> BundleSet[JwtBundle]:
@@ -152,6 +163,8 @@ def _bundle_set(
             trust_domain = TrustDomain.parse(name)
         except InvalidSpiffeId as error:
             raise UnexpectedAnswer(f"the agent sent a bundle of no trust domain: {error}") from None
+        if trust_domain in bundles or trust_domain in refused:
+            raise UnexpectedAnswer(f"the agent sent two bundles of trust domain {trust_domain}")
         try:
             bundles[trust_domain] = parse(trust_domain, data)
         except BridgeError as error:

@@ -70,6 +70,9 @@ class Watch(AsyncIterator[T], Generic[T]):
                     raise
                 await asyncio.sleep(self._backoff.next_delay())
                 continue
+            except asyncio.CancelledError:
+                self.close()  # an interrupted read has ended its stream
+                raise
             self._backoff.reset()
             try:
                 value = self._parse(message)
@@ -84,6 +87,8 @@ class Watch(AsyncIterator[T], Generic[T]):
         if self._call is not None:
             self._call.cancel()
             self._call = None
+        if self._state.connected:
+            self._state = SourceState(connected=False, since=self._clock())
 
     async def _next_message(self) -> Any:
         if self._call is None:

@@ -82,13 +82,17 @@ class X509Source:
     def bundle(self, trust_domain: TrustDomain | None = None) -> X509Bundle:
         """The bundle of a trust domain, by default the SVID's own.
 
-        Raises `UnexpectedAnswer` if the agent has sent none.
+        Raises `UnexpectedAnswer` if the agent has sent none, `InvalidBundle` if the one that
+        it has sent was refused and there was no good one before.
         """
         wanted = trust_domain or self.svid.spiffe_id.trust_domain
-        found = self.context.bundles.get(wanted)
-        if found is None:
-            raise UnexpectedAnswer(f"the agent has sent no bundle for trust domain {wanted}")
-        return found
+        bundles = self.context.bundles
+        if wanted in bundles:
+            return bundles[wanted]
+        error = bundles.refused.get(wanted) or UnexpectedAnswer(
+            f"the agent has sent no bundle for trust domain {wanted}"
+        )
+        raise error.with_traceback(None)  # or it would grow each time
 
     def ssl_context(
         self,

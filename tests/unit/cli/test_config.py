@@ -1,0 +1,57 @@
+"""`config check` and `config schema`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from spire_bridge.cli.main import main
+
+EXAMPLE = Path(__file__).parents[3] / "conf" / "issuer.yaml"
+
+
+def test_a_valid_file(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["config", "check", str(EXAMPLE)]) == 0
+    assert capsys.readouterr().out == f"{EXAMPLE} is valid\n"
+
+
+def test_what_verifiers_would_refuse_is_a_warning(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "issuer.yaml"
+    file.write_text(EXAMPLE.read_text().replace("issuer.example.org", "issuer.example.org:8443"))
+    assert main(["config", "check", str(file)]) == 0
+    reason = "the URL must not have a port"
+    assert f"warning: AWS will refuse this issuer: {reason}" in capsys.readouterr().out
+    assert main(["config", "check", str(file), "--output", "json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {
+        "file": str(file),
+        "valid": True,
+        "warnings": [{"verifier": "AWS", "reason": reason}],
+    }
+
+
+def test_a_mistake_ends_with_2_and_says_where(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "issuer.yaml"
+    file.write_text("trust_domain: example.org\nisuer: {}\n")
+    assert main(["config", "check", str(file)]) == 2
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert shown.err == (
+        f"error[CONFIG_INVALID]: {file}:2: isuer: unknown setting 'isuer'\n"
+        "  hint: allowed here: trust_domain, issuer, sources, listen, health, last_good, log\n"
+    )
+    assert main(["config", "check", str(file), "--output", "json"]) == 2
+    error = json.loads(capsys.readouterr().err)["error"]
+    assert error["code"] == "CONFIG_INVALID"
+    assert error["hint"].startswith("allowed here: ")
+
+
+def test_the_schema_is_json(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["config", "schema"]) == 0
+    schema = json.loads(capsys.readouterr().out)
+    assert schema["$schema"].startswith("https://json-schema.org/")
