@@ -1,16 +1,24 @@
-"""What the whole suite shares: a sandbox to talk to, and a header that names SPIRE if found."""
+"""What the whole suite shares: repeatable property tests, a sandbox, and SPIRE's version."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator
 
 import pytest
+from hypothesis import settings
 from trust_domains.spire_processes import SpireBinaries
 
 from spire_bridge.sandbox.cluster import Cluster
 from spire_bridge.sandbox.entry import Entry
 from spire_bridge.sandbox.trust_domain import SandboxTrustDomain
 from spire_bridge.sandbox.workload import Workload
+
+# A slow machine is no failure, and a suite that passed passes again. To search
+# further than every run should: HYPOTHESIS_PROFILE=explore make test
+settings.register_profile("ci", derandomize=True, database=None, deadline=None)
+settings.register_profile("explore", max_examples=5_000, deadline=None)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 
 def pytest_report_header() -> str:

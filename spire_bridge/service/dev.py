@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
+import sys
 import time
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from spire_bridge import __version__
 from spire_bridge.errors import BridgeError
@@ -148,19 +151,29 @@ class _WalkThrough:
             self.surprises.append(text)
 
     def print_next_steps(self) -> None:
+        program = _program()
+        first, *others = self.workloads.values()
         print("\nServing until Ctrl-C. In another terminal:\n")
-        for name, workload in self.workloads.items():
-            print(f"  # a workload in cluster {name}")
-            print(f"  export SPIFFE_ENDPOINT_SOCKET={workload.address}")
+        print(f"  export SPIFFE_ENDPOINT_SOCKET={first.address}")
+        for workload in others:
+            print(f"  # or, as a workload of the other cluster, {workload.address}")
         print(
-            f"""  spire-bridge fetch jwt --audience {AUDIENCE} > token.jwt
-  spire-bridge validate --audience {AUDIENCE} --token token.jwt
-  spire-bridge fetch x509
+            f"""  {program} fetch jwt --audience {AUDIENCE} > token.jwt
+  {program} validate --audience {AUDIENCE} --token token.jwt
+  {program} fetch x509
   curl {self.url}/.well-known/openid-configuration
   curl {self.url}/keys
   curl http://{self.addresses.health}/readyz""",
             flush=True,
         )
+
+
+def _program() -> str:
+    """How this command can be typed again: by its name, or by its path if it is not on PATH."""
+    if shutil.which("spire-bridge"):
+        return "spire-bridge"
+    started_as = Path(sys.argv[0])
+    return str(started_as) if started_as.name == "spire-bridge" else "python -m spire_bridge"
 
 
 async def _start_cluster(sandbox: SandboxTrustDomain, name: str) -> Workload:

@@ -213,7 +213,7 @@ async def test_a_client_that_hangs_up_leaves_nothing_behind(
     assert (await ask(address, "/keys")).body == documents.jwks.body
 
 
-@settings(max_examples=500, derandomize=True, database=None, deadline=None)
+@settings(max_examples=500)
 @given(
     st.lists(
         st.binary(max_size=20)

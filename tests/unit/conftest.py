@@ -1,4 +1,4 @@
-"""What every unit test gets: no network, and property tests that repeat themselves."""
+"""What every unit test gets: no network."""
 
 from __future__ import annotations
 
@@ -8,13 +8,6 @@ import socket
 from typing import Any
 
 import pytest
-from hypothesis import settings
-
-# A slow machine is no failure, and a suite that passed passes again. To search
-# further than every run should: HYPOTHESIS_PROFILE=explore make test
-settings.register_profile("ci", derandomize=True, database=None, deadline=None)
-settings.register_profile("explore", max_examples=5_000, deadline=None)
-settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 
 @pytest.fixture(autouse=True)
