@@ -31,7 +31,7 @@ class Cluster:
         self._running = True
         self._holding = False
         self._latest = (agent.bundle, agent.federated)
-        _make_private(directory)
+        make_private(directory)
 
     async def add_workload(self, name: str, *entries: Entry, listen: str | None = None) -> Workload:
         """Serves a workload that has these identities, of which there may be none yet.
@@ -101,7 +101,7 @@ class Cluster:
             workload.changes.notify()
 
 
-def _make_private(directory: Path) -> None:
+def make_private(directory: Path) -> None:
     """Makes the directory, or takes over our own one that an earlier run left behind."""
     directory.mkdir(mode=0o700, exist_ok=True)
     if directory.is_symlink() or directory.stat().st_uid != os.getuid():

@@ -1,4 +1,4 @@
-"""Faults that a workload's endpoint can be told to show."""
+"""Faults that an endpoint can be told to show."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from enum import Enum, auto
 
 import grpc
 
+from spire_bridge._proto import spire_types_pb2 as types
 from spire_bridge._proto import workload_pb2 as pb
 from spire_bridge.sandbox.errors import Refusal
 
@@ -19,7 +20,7 @@ class Fault(Enum):
     INVALID_ARGUMENT = auto()
     UNIMPLEMENTED = auto()
     END_STREAM = auto()  # a stream ends, cleanly, after its message
-    SLOW = auto()  # each message is late by the workload's `delay_seconds`
+    SLOW = auto()  # each message is late by the endpoint's `delay_seconds`
     HANG = auto()  # nothing is answered, and streams fall silent
     GARBAGE = auto()  # messages are bytes that no protobuf parser accepts
     MALFORMED = auto()  # messages are protobuf with broken tokens, DER and JWK sets in them
@@ -55,7 +56,17 @@ Message = (
     | pb.JWTSVIDResponse
     | pb.JWTBundlesResponse
     | pb.ValidateJWTSVIDResponse
+    | types.Bundle
 )
+
+
+def encoded(message: Message, fault: Fault | None) -> bytes:
+    """What is sent for `message` under `fault`."""
+    if fault is Fault.GARBAGE:
+        return GARBAGE_BYTES
+    if fault is Fault.MALFORMED:
+        break_content(message)
+    return message.SerializeToString(deterministic=True)
 
 
 def break_content(message: Message) -> None:
@@ -74,6 +85,16 @@ def break_content(message: Message) -> None:
             _replace_values(message.bundles, BROKEN_JWKS)
         case pb.ValidateJWTSVIDResponse():
             message.spiffe_id = "not a SPIFFE ID"
+        case types.Bundle():
+            _break_bundle(message)
+
+
+def _break_bundle(bundle: types.Bundle) -> None:
+    bundle.trust_domain = "not a trust domain"
+    for key in bundle.jwt_authorities:
+        key.public_key = BROKEN_DER
+    for certificate in bundle.x509_authorities:
+        certificate.asn1 = BROKEN_DER
 
 
 def _replace_values(bundles: MutableMapping[str, bytes], value: bytes) -> None:

@@ -13,18 +13,21 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from spire_bridge._proto import spire_types_pb2 as types
 from spire_bridge.sandbox.agent import Agent
 from spire_bridge.sandbox.bundle import PublishedBundle
-from spire_bridge.sandbox.cluster import Cluster, checked_name
+from spire_bridge.sandbox.cluster import Cluster, checked_name, make_private
 from spire_bridge.sandbox.errors import SandboxError
 from spire_bridge.sandbox.jwt_authority import JwtAuthority, KeyType
-from spire_bridge.sandbox.life_cycle import DEFAULT_TTL_SECONDS
-from spire_bridge.sandbox.x509_authority import X509Authority
+from spire_bridge.sandbox.life_cycle import DEFAULT_TTL_SECONDS, KeyState
+from spire_bridge.sandbox.server_api import ServerApi, jwt_key_message
+from spire_bridge.sandbox.x509_authority import X509Authority, certificate_der
 from spire_bridge.spiffe.id import TrustDomain
 
 _log = logging.getLogger(__name__)
 
 TICK_SECONDS = 1.0
+SERVER_FOLDER = "_server"  # no cluster's name can be this
 
 
 class SandboxTrustDomain:
@@ -34,6 +37,10 @@ class SandboxTrustDomain:
     live in `directory`, or in a temporary one, in a directory of mode 0700 for each
     cluster; at the end, what the sandbox made is removed. `clock` gives seconds since the
     epoch: what is due by it happens within a second, or at once in `tick`.
+
+    `sequence` is the bundle's number: 1 at first, and one more with each change of what is
+    published, taint included. `refresh_hint_seconds` goes out with it; 0, which a real
+    server tells of its own bundle, is none.
     """
 
     def __init__(
@@ -62,7 +69,11 @@ class SandboxTrustDomain:
             ttl_seconds=authority_ttl_seconds,
             on_change=self._changed,
         )
+        self.sequence = 1
+        self.refresh_hint_seconds = 0
         self.clusters: dict[str, Cluster] = {}
+        self._published = self.bundle
+        self._server_api: ServerApi | None = None
         self._directory = directory
         self._federated: dict[str, SandboxTrustDomain] = {}
         self._observers: list[Callable[[], None]] = [self._synchronize]
@@ -97,8 +108,11 @@ class SandboxTrustDomain:
     ) -> None:
         self._started = False
         async with self._resources:
+            if self._server_api is not None:
+                await self._server_api.stop()
             await asyncio.gather(*(cluster.stop() for cluster in self.clusters.values()))
             self.clusters.clear()
+            self._server_api = None
 
     async def start_cluster(self, name: str) -> Cluster:
         """A new cluster with an agent that knows the bundles of now."""
@@ -112,6 +126,25 @@ class SandboxTrustDomain:
         self.clusters[name] = cluster
         self._synchronize()
         return cluster
+
+    @property
+    def server_api(self) -> ServerApi:
+        """The server's endpoint: stop and start it, or have it show a fault."""
+        if self._server_api is None:
+            raise SandboxError("there is no Server API", hint="call start_server_api() first")
+        return self._server_api
+
+    async def start_server_api(self) -> str:
+        """Serves GetBundle on a unix socket, also once more after a stop; its address."""
+        if not self._started or self._directory is None:
+            raise SandboxError("the sandbox is not started", hint="use it as `async with`")
+        if self._server_api is None:
+            directory = self._directory / SERVER_FOLDER
+            make_private(directory)
+            self._resources.callback(shutil.rmtree, directory, ignore_errors=True)
+            self._server_api = ServerApi(directory / "api.sock", self._server_bundle)
+        await self._server_api.start()
+        return self._server_api.address
 
     def federate(self, other: SandboxTrustDomain) -> None:
         """Follows the bundle of `other`; workloads whose entries federate with it get it."""
@@ -130,7 +163,27 @@ class SandboxTrustDomain:
         for cluster in self.clusters.values():
             cluster.renew()
 
+    def _server_bundle(self) -> types.Bundle:
+        """The bundle as the server tells it: with expiry, taint, sequence and hint."""
+        jwt, x509 = self.jwt, self.x509
+        return types.Bundle(
+            trust_domain=self.name,
+            jwt_authorities=[jwt_key_message(key, jwt.states[key.key_id]) for key in jwt.keys],
+            x509_authorities=[
+                types.X509Certificate(
+                    asn1=certificate_der(ca.root),
+                    tainted=x509.states[ca.key_id] is KeyState.TAINTED,
+                )
+                for ca in x509.keys
+            ],
+            refresh_hint=self.refresh_hint_seconds,
+            sequence_number=self.sequence,
+        )
+
     def _changed(self) -> None:
+        if self.bundle != self._published:  # activating a key changes nothing in it
+            self._published = self.bundle
+            self.sequence += 1
         for observer in self._observers:
             observer()
 

@@ -7,30 +7,25 @@ from pathlib import Path
 
 from spire_bridge.sandbox.agent import Agent
 from spire_bridge.sandbox.bundle import PublishedBundle
-from spire_bridge.sandbox.change_signal import ChangeSignal
+from spire_bridge.sandbox.endpoint import Endpoint
 from spire_bridge.sandbox.entry import Entry, with_unique_hints
 from spire_bridge.sandbox.errors import SandboxError
-from spire_bridge.sandbox.faults import Fault
 
 
-class Workload:
+class Workload(Endpoint):
     """A caller of the Workload API, told from others by its own socket.
 
     A real agent looks up the process at the other end of the connection; grpc.aio does not
     let a server see that, so each workload identity has an address of its own and whoever
-    connects to it is that workload. `delay_seconds` is for `Fault.SLOW`; `stopping` is set
-    by the cluster while its agent is away.
+    connects to it is that workload. `stopping` is set by the cluster while its agent is away.
     """
 
     def __init__(self, name: str, agent: Agent, address: str) -> None:
+        super().__init__()
         self.name = name
         self.agent = agent
         self.address = address
-        self.changes = ChangeSignal()
-        self.delay_seconds = 1.0
-        self.stopping = False
         self._entries: list[Entry] = []
-        self._fault: Fault | None = None
         self._jwks: bytes | None = None
 
     @property
@@ -68,16 +63,6 @@ class Workload:
             raise SandboxError(f"{spiffe_id} is not registered")
         self._entries = [entry for entry in self._entries if entry not in removed]
         self.agent.forget(removed)
-        self.changes.notify()
-
-    @property
-    def fault(self) -> Fault | None:
-        """What its endpoint does wrong at the moment, in new calls and on open streams."""
-        return self._fault
-
-    @fault.setter
-    def fault(self, fault: Fault | None) -> None:
-        self._fault = fault
         self.changes.notify()
 
     @property

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -12,7 +11,7 @@ import grpc.aio
 from spire_bridge._proto import workload_pb2 as pb
 from spire_bridge.sandbox.answers import Answers
 from spire_bridge.sandbox.errors import Refusal
-from spire_bridge.sandbox.faults import GARBAGE_BYTES, Fault, Message, break_content
+from spire_bridge.sandbox.faults import Fault, Message, encoded
 from spire_bridge.sandbox.workload import Workload
 
 SERVICE = "SpiffeWorkloadAPI"
@@ -53,8 +52,8 @@ class WorkloadApi:
         async def answer(request: Any, context: Context) -> bytes:
             try:
                 _check_security_header(context)
-                fault = await self._fault_in_force()
-                return _encoded(compose(request), fault)
+                fault = await self._workload.fault_in_force()
+                return encoded(compose(request), fault)
             except Refusal as refusal:
                 await context.abort(refusal.code, refusal.details)
 
@@ -75,38 +74,14 @@ class WorkloadApi:
         sent: bytes | None = None
         while True:
             changed = self._workload.changes.upcoming
-            fault = await self._fault_in_force()
-            message = _encoded(compose(request), fault)
+            fault = await self._workload.fault_in_force()
+            message = encoded(compose(request), fault)
             if message != sent:
                 yield message
                 sent = message
             if fault is Fault.END_STREAM:
                 return
             await changed.wait()
-
-    async def _fault_in_force(self) -> Fault | None:
-        """The fault to answer with, once its delay is over; a status fault is raised."""
-        while True:
-            changed = self._workload.changes.upcoming
-            if self._workload.stopping:
-                raise Refusal(grpc.StatusCode.UNAVAILABLE, "the agent is stopping")
-            match fault := self._workload.fault:
-                case Fault.HANG:
-                    await changed.wait()
-                    continue
-                case Fault.SLOW:
-                    await asyncio.sleep(self._workload.delay_seconds)
-                case Fault():
-                    fault.refuse()
-            return fault
-
-
-def _encoded(message: Message, fault: Fault | None) -> bytes:
-    if fault is Fault.GARBAGE:
-        return GARBAGE_BYTES
-    if fault is Fault.MALFORMED:
-        break_content(message)
-    return message.SerializeToString(deterministic=True)
 
 
 def _check_security_header(context: Context) -> None:

@@ -35,6 +35,10 @@ class SpireTrustDomain:
     def issuer(self) -> str:
         return self._server.issuer
 
+    @property
+    def server_address(self) -> str:
+        return self._server.address
+
     async def agent(self, name: str) -> SpireAgentUnderTest:
         if name not in self._agents:
             process = await asyncio.to_thread(SpireAgent, self._server, f"{name}-{next(_serial)}")

@@ -26,6 +26,7 @@ class SandboxUnderTest:
 
     async def __aenter__(self) -> Self:
         await self._sandbox.__aenter__()
+        await self._sandbox.start_server_api()
         return self
 
     async def __aexit__(
@@ -35,6 +36,10 @@ class SandboxUnderTest:
         traceback: TracebackType | None,
     ) -> None:
         await self._sandbox.__aexit__(kind, error, traceback)
+
+    @property
+    def server_address(self) -> str:
+        return self._sandbox.server_api.address
 
     async def agent(self, name: str) -> SandboxAgentUnderTest:
         if name not in self._agents:

@@ -138,6 +138,10 @@ class SpireServer:
         )
         self._daemon = Daemon([binaries.server, "run", "-config", config], logs / "server.log")
 
+    @property
+    def address(self) -> str:
+        return f"unix://{self._socket}"
+
     def start(self) -> None:
         self._daemon.start(lambda: is_healthy(self.binaries.server, self._socket))
 

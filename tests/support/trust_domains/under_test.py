@@ -63,6 +63,11 @@ class TrustDomainUnderTest(Protocol):
         """For allowances in timing alone: behaviour must not depend on it."""
         ...
 
+    @property
+    def server_address(self) -> str:
+        """The Server API's own socket, `unix:///…`."""
+        ...
+
     async def agent(self, name: str) -> AgentUnderTest:
         """The agent of cluster `name`, started at the first call."""
         ...

@@ -21,6 +21,9 @@ from spire_bridge.spiffe.id import SpiffeId, TrustDomain
 from spire_bridge.workload import messages
 from spire_bridge.workload.messages import BundleSet, X509Context
 
+# cryptography warns of odd serial numbers and the like, which it accepts.
+pytestmark = pytest.mark.filterwarnings("ignore::cryptography.utils.CryptographyDeprecationWarning")
+
 HOME, PARTNER = TrustDomain("example.org"), TrustDomain("partner.example")
 WEB = "spiffe://example.org/web"
 

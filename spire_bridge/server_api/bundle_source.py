@@ -1,0 +1,66 @@
+"""A SPIRE server as a source of its trust domain's bundle."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+
+from spire_bridge.bundles.polled import Polled
+from spire_bridge.bundles.source import StateListener
+from spire_bridge.server_api.address import ServerAddress
+from spire_bridge.server_api.client import DEFAULT_TIMEOUT_SECONDS, ServerClient
+from spire_bridge.server_api.errors import ServerApiError, UnexpectedAnswer
+from spire_bridge.spiffe.bundle import Bundle
+from spire_bridge.spiffe.errors import InvalidBundle
+from spire_bridge.spiffe.id import TrustDomain
+from spire_bridge.transport.backoff import Backoff
+
+DEFAULT_INTERVAL_SECONDS = 10.0
+
+# Trying a socket of this machine costs next to nothing, and whoever comes back may bring
+# a revocation: a lost server is looked for this often at least.
+MAX_RETRY_SECONDS = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class ServerApiSource:
+    """Asks the server at `address` for its bundle every `interval_seconds`.
+
+    `address` is the server's own socket, `unix:///path` or `unix:/path`; `timeout` is in
+    seconds, for each call. Where `trust_domain` is None, the first answer decides; an
+    answer of another trust domain is an error and the last good bundle stays. While the
+    server is lost, attempts come closer than the interval, up to two seconds apart. It
+    never gives up.
+
+    Raises `InvalidServerAddress` when it is made.
+    """
+
+    name: str
+    address: str
+    trust_domain: TrustDomain | None
+    interval_seconds: float = DEFAULT_INTERVAL_SECONDS
+    timeout: float = DEFAULT_TIMEOUT_SECONDS
+
+    def __post_init__(self) -> None:
+        ServerAddress.parse(self.address)
+
+    async def watch(self, on_state: StateListener) -> AsyncGenerator[Bundle, None]:
+        polled, trust_domain = Polled(self.name, on_state), self.trust_domain
+        backoff = Backoff(maximum=min(self.interval_seconds, MAX_RETRY_SECONDS))
+        async with ServerClient(self.address, timeout=self.timeout) as client:
+            while True:
+                delay = self.interval_seconds
+                try:
+                    bundle = await client.get_bundle(trust_domain)
+                except (InvalidBundle, UnexpectedAnswer) as error:
+                    polled.refused(error)
+                except ServerApiError as error:
+                    polled.lost(error)
+                    delay = backoff.next_delay()
+                else:
+                    backoff.reset()
+                    trust_domain = bundle.trust_domain
+                    if polled.told(bundle):
+                        yield bundle
+                await asyncio.sleep(delay)
