@@ -5,7 +5,10 @@ from __future__ import annotations
 import os
 import secrets
 import stat
-from contextlib import suppress
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from spire_bridge.errors import BridgeError
@@ -78,3 +81,21 @@ def _sync_folder(folder: Path) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+@contextmanager
+def key_material_as_file(secret: bytes) -> Iterator[str]:
+    """A path at which OpenSSL can read `secret`: in memory where the system has such files."""
+    if sys.platform == "linux":
+        descriptor = os.memfd_create("key-material", os.MFD_CLOEXEC)
+        try:
+            with os.fdopen(descriptor, "wb", closefd=False) as file:
+                file.write(secret)
+            yield f"/proc/self/fd/{descriptor}"
+        finally:
+            os.close(descriptor)
+    else:
+        with tempfile.NamedTemporaryFile() as file:  # 0600 from its creation on
+            file.write(secret)
+            file.flush()
+            yield file.name

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from spire_bridge import __version__
 from spire_bridge.errors import BridgeError
-from spire_bridge.listen.server import ListenAddress, ListenFailure, free_address
+from spire_bridge.listen.address import ListenAddress, ListenFailure, free_address
 from spire_bridge.sandbox.cluster import Cluster
 from spire_bridge.sandbox.entry import Entry
 from spire_bridge.sandbox.trust_domain import SandboxTrustDomain

@@ -18,7 +18,8 @@ from spire_bridge.errors import BridgeError
 from spire_bridge.issuer.documents import Documents
 from spire_bridge.issuer.key_set import KeySet
 from spire_bridge.issuer.url import IssuerUrl
-from spire_bridge.listen.server import ListenAddress, serving
+from spire_bridge.listen.address import ListenAddress
+from spire_bridge.listen.server import serving
 from spire_bridge.publish.routes import IssuerRoutes
 from spire_bridge.service.health import Readiness, health_routes, readiness
 from spire_bridge.service.settings import ServeSettings, SourceSettings, needs_restart

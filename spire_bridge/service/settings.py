@@ -12,7 +12,7 @@ from msgspec import Meta, Struct
 from spire_bridge.config.yaml import InvalidSetting, load
 from spire_bridge.errors import BridgeError
 from spire_bridge.issuer.url import IssuerUrl
-from spire_bridge.listen.server import ListenAddress
+from spire_bridge.listen.address import ListenAddress
 from spire_bridge.spiffe.id import TrustDomain
 from spire_bridge.workload.address import EndpointAddress
 

@@ -16,9 +16,10 @@ from spire_bridge.issuer.documents import Documents
 from spire_bridge.issuer.key_set import KeySet
 from spire_bridge.issuer.url import IssuerUrl
 from spire_bridge.jose.public_key import PublicKey
+from spire_bridge.listen.address import ListenAddress
 from spire_bridge.listen.http import Request, Response
 from spire_bridge.listen.request_reader import RequestReader
-from spire_bridge.listen.server import ListenAddress, serving
+from spire_bridge.listen.server import serving
 from spire_bridge.publish.routes import IssuerRoutes
 from spire_bridge.spiffe.jwt_bundle import JwtAuthority
 

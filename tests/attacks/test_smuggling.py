@@ -5,9 +5,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from spire_bridge.listen.address import ListenAddress
 from spire_bridge.listen.http import ReadOnlyRoutes, Request, Response
 from spire_bridge.listen.request_reader import MAX_BODY_BYTES, MAX_HEAD_BYTES
-from spire_bridge.listen.server import ListenAddress, serving
+from spire_bridge.listen.server import serving
 
 HEAD = b"GET /keys HTTP/1.1\r\nHost: x\r\n"
 POST = b"POST /keys HTTP/1.1\r\nHost: x\r\n"

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from spire_bridge.listen.server import ListenAddress
+from spire_bridge.listen.address import ListenAddress
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = (sys.executable, "-m", "spire_bridge")

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from spire_bridge.listen.server import ListenAddress
+from spire_bridge.listen.address import ListenAddress
 
 PATIENCE_SECONDS = 5.0
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spire_bridge.errors import EXIT_USAGE
-from spire_bridge.listen.server import InvalidListenAddress, ListenAddress
+from spire_bridge.listen.address import InvalidListenAddress, ListenAddress
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,9 @@ from contextlib import AsyncExitStack
 import pytest
 from loopback_http import ask, line_to, send
 
+from spire_bridge.listen.address import ListenAddress, ListenFailure, free_address
 from spire_bridge.listen.http import ReadOnlyRoutes, Request, Response, text
-from spire_bridge.listen.server import ListenAddress, ListenFailure, free_address, serving
+from spire_bridge.listen.server import serving
 
 LOOPBACK = ListenAddress("127.0.0.1", 0)
 LARGE = Response(200, (), b"a" * 1_000_000)

@@ -9,7 +9,8 @@ from loopback_http import Answer, ask, line_to
 
 from spire_bridge.issuer.documents import Documents
 from spire_bridge.issuer.url import IssuerUrl
-from spire_bridge.listen.server import ListenAddress, serving
+from spire_bridge.listen.address import ListenAddress
+from spire_bridge.listen.server import serving
 from spire_bridge.publish.routes import IssuerRoutes
 
 DISCOVERY = "/.well-known/openid-configuration"

@@ -1,0 +1,89 @@
+"""A certificate and key on disk, taken up again when they change."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import ssl
+from pathlib import Path
+
+from spire_bridge.errors import BridgeError
+from spire_bridge.files import FileFailure, key_material_as_file, read_limited
+
+_MAX_FILE_BYTES = 1024 * 1024
+
+_log = logging.getLogger(__name__)
+
+
+class InvalidCertificate(BridgeError):
+    """A certificate and key can't be used together."""
+
+    code = "CERTIFICATE_INVALID"
+
+
+class CertificateFiles:
+    """A TLS context that follows two files.
+
+    New handshakes use the newest good pair; connections that stand are left alone. A pair
+    that doesn't match, or is gone, leaves the one before in force. Raises
+    `InvalidCertificate` if the first pair is no good.
+    """
+
+    def __init__(self, certificate: Path, key: Path) -> None:
+        self._certificate, self._key = certificate, key
+        self._seen: tuple[bytes, bytes] | None = None
+        self._complaint = ""
+        self.context = _server_context()
+        self._load()
+
+    async def follow(self, interval_seconds: float) -> None:
+        """Looks at the files every `interval_seconds`, for ever."""
+        while True:
+            await asyncio.sleep(interval_seconds)
+            self.refresh()
+
+    def refresh(self) -> None:
+        """Takes up the files if they have changed; says once what is wrong with them."""
+        try:
+            changed = self._load()
+        except BridgeError as error:
+            if error.message != self._complaint:
+                _log.error("certificate is not taken up", extra={"reason": error.message})
+            self._complaint = error.message
+        else:
+            self._complaint = ""
+            if changed:
+                _log.info("certificate was taken up", extra={"file": str(self._certificate)})
+
+    def _load(self) -> bool:
+        try:
+            pair = (
+                read_limited(self._certificate, max_bytes=_MAX_FILE_BYTES),
+                read_limited(self._key, max_bytes=_MAX_FILE_BYTES),
+            )
+        except FileFailure as error:
+            raise InvalidCertificate(error.message) from None
+        if pair == self._seen:
+            return False
+        try:
+            # Tried first on another context: a pair that fails half-way spoils the one it is
+            # loaded into.
+            for context in (_server_context(), self.context):
+                with key_material_as_file(pair[0] + b"\n" + pair[1]) as path:
+                    context.load_cert_chain(path)
+        except (ssl.SSLError, OSError) as error:
+            reason = getattr(error, "reason", None) or os.strerror(error.errno or 0)
+            raise InvalidCertificate(
+                f"{self._certificate} and {self._key} are no certificate and its key: {reason}"
+            ) from None
+        self._seen = pair
+        return True
+
+
+def _server_context() -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.options |= ssl.OP_NO_RENEGOTIATION
+    context.set_alpn_protocols(["http/1.1"])
+    return context
