@@ -16,21 +16,39 @@ def add_parser(subparsers: Subparsers) -> None:
         summary="serve the trust domain as one OIDC issuer",
         description="""
         Serve the trust domain as one OIDC issuer: discovery document and JWK set, kept
-        current by the agents' streams. SIGHUP reads the configuration again; SIGTERM and
-        SIGINT end the service.
+        current by the agents' streams. With --config, SIGHUP reads the configuration again;
+        SIGTERM and SIGINT end the service. With --odp-config it takes the place of SPIRE's
+        oidc-discovery-provider, from that program's own file.
         """,
         examples="""
           spire-bridge serve --config issuer.yaml
           curl http://127.0.0.1:8081/readyz
+          spire-bridge serve --odp-config oidc-discovery-provider.conf
         """,
     )
+    which = parser.add_mutually_exclusive_group(required=True)
+    which.add_argument("--config", type=Path, metavar="FILE", help="the configuration, YAML")
+    which.add_argument(
+        "--odp-config",
+        type=Path,
+        metavar="FILE",
+        help="a configuration of SPIRE's oidc-discovery-provider, HCL or JSON",
+    )
     parser.add_argument(
-        "--config", type=Path, required=True, metavar="FILE", help="the configuration, YAML"
+        "-expandEnv",
+        "--expand-env",
+        action="store_true",
+        help="replace $NAME and ${NAME} in the file of --odp-config",
     )
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from spire_bridge.service.serve import serve
+    if arguments.odp_config is not None:
+        from spire_bridge.service.odp import serve_odp
 
-    serve(arguments.config)
+        serve_odp(arguments.odp_config, expand_env=arguments.expand_env)
+    else:
+        from spire_bridge.service.serve import serve
+
+        serve(arguments.config)
     return 0

@@ -1,0 +1,169 @@
+"""The documents as SPIRE's oidc-discovery-provider serves them: paths, hosts, statuses, bodies.
+
+Where this differs on purpose stands in `docs/odp-differences.json`, which the
+differential test reads.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from html import escape
+from urllib.parse import quote, urlsplit
+
+from spire_bridge.issuer.documents import Document, discovery_document, jwks_document
+from spire_bridge.issuer.key_set import KeySet
+from spire_bridge.issuer.url import DISCOVERY_PATH, JWKS_PATH
+from spire_bridge.listen.http import CachedResource, Headers, Request, Response
+from spire_bridge.publish.domain_policy import DomainPolicy, DomainRefused
+
+_CORS: Headers = (("access-control-allow-origin", "*"),)
+_FORWARDED_PROTO = re.compile(r"(?:proto=)(https|http)", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class OdpRules:
+    """The options that shape the documents; empty strings are what is not set."""
+
+    domains: DomainPolicy
+    jwt_issuer: str = ""
+    jwks_uri: str = ""
+    path_prefix: str = ""
+    set_key_use: bool = False
+    allow_insecure_scheme: bool = False
+    tls: bool = False
+    cache_seconds: int = 300
+
+
+class OdpRoutes:
+    """Serves one key set under the hosts that the rules allow."""
+
+    def __init__(self, rules: OdpRules) -> None:
+        self._rules = rules
+        prefix = rules.path_prefix or "/"
+        self._discovery_path = _joined(prefix, DISCOVERY_PATH)
+        self._jwks_path = _joined(prefix, JWKS_PATH)
+        self._key_set: KeySet | None = None
+        self._jwks: CachedResource | None = None
+
+    def show(self, key_set: KeySet) -> None:
+        """Serves `key_set` from now on."""
+        use = "sig" if self._rules.set_key_use else None
+        self._key_set = key_set
+        self._jwks = self._resource(jwks_document(key_set, use=use))
+
+    def __call__(self, request: Request) -> Response:
+        clean = _clean(request.path)
+        if clean != request.path and request.method != "CONNECT":
+            return _redirect(clean, request)
+        if request.path not in {self._discovery_path, self._jwks_path}:
+            return go_error(404, "404 page not found")
+        if request.method not in {"GET", "HEAD"}:
+            refusal = go_error(405, "method not allowed")
+            return Response(405, (*refusal.headers, ("allow", "GET, HEAD")), refusal.body)
+        if request.path == self._jwks_path:
+            return self._serve_keys(request)
+        return self._serve_discovery(request)
+
+    def _serve_keys(self, request: Request) -> Response:
+        if self._jwks is None or self._key_set is None:
+            return go_error(500, "document not available")
+        if not self._key_set.keys:
+            return go_error(501, "jwt not supported/enabled in this service")
+        return self._jwks(request)
+
+    def _serve_discovery(self, request: Request) -> Response:
+        host = request.headers.get("x-forwarded-host") or request.headers.get("host", "")
+        try:
+            self._rules.domains.check(_without_port(host))
+        except DomainRefused as error:
+            return go_error(400, str(error))
+        insecure = self._rules.allow_insecure_scheme and not self._rules.tls
+        scheme = "http" if insecure and _forwarded_scheme(request.headers) != "https" else "https"
+        algorithms = self._key_set.algorithms() if self._key_set is not None else ()
+        return self._discovery(scheme, host, algorithms)(request)
+
+    def _discovery(self, scheme: str, host: str, algorithms: tuple[str, ...]) -> CachedResource:
+        document = _discovery_for(self._rules, scheme, host, algorithms)
+        return self._resource(document)
+
+    def _resource(self, document: Document) -> CachedResource:
+        headers = (
+            ("content-type", "application/json"),
+            ("cache-control", f"public, max-age={self._rules.cache_seconds}"),
+            *_CORS,
+        )
+        return CachedResource.of(document.body, etag=document.etag, headers=headers)
+
+
+@lru_cache(maxsize=256)
+def _discovery_for(
+    rules: OdpRules, scheme: str, host: str, algorithms: tuple[str, ...]
+) -> Document:
+    prefix = rules.path_prefix or "/"
+    origin = f"{scheme}://{host}"
+    if rules.jwt_issuer:
+        issuer = _lower_scheme(rules.jwt_issuer)
+        parts = urlsplit(rules.jwt_issuer)
+        keys = f"{parts.scheme}://{parts.netloc}{_joined(parts.path or '/', 'keys')}"
+    else:
+        issuer = origin if prefix == "/" else origin + "/" + prefix.removeprefix("/")
+        keys = origin + _joined(prefix, "keys")
+    jwks_uri = _lower_scheme(rules.jwks_uri) if rules.jwks_uri else keys
+    return discovery_document(issuer, jwks_uri, algorithms)
+
+
+def go_error(status: int, message: str) -> Response:
+    """An error as Go's net/http writes it."""
+    headers = (
+        ("content-type", "text/plain; charset=utf-8"),
+        ("x-content-type-options", "nosniff"),
+    )
+    return Response(status, headers, f"{message}\n".encode())
+
+
+def _redirect(path: str, request: Request) -> Response:
+    location = quote(path, safe="/:@!$&'()*+,;=~-._")
+    headers: Headers = (("location", location),)
+    if request.method not in {"GET", "HEAD"}:
+        return Response(307, headers)
+    body = f'<a href="{escape(location)}">Temporary Redirect</a>.\n\n'.encode()
+    return Response(307, (*headers, ("content-type", "text/html; charset=utf-8")), body)
+
+
+def _forwarded_scheme(headers: Mapping[str, str]) -> str:
+    """The scheme that a proxy tells of: the first of three headers that is there."""
+    for name in ("x-forwarded-proto", "x-forwarded-scheme"):
+        if headers.get(name):
+            return headers[name].lower()
+    match = _FORWARDED_PROTO.search(headers.get("forwarded", ""))
+    return match[1].lower() if match else ""
+
+
+def _without_port(host: str) -> str:
+    """The host of `host:port`; all of it where it is not of that form (Go's SplitHostPort)."""
+    if host.startswith("[") and "]:" in host:
+        return host[1 : host.index("]")]
+    name, colon, _ = host.rpartition(":")
+    return name if colon and ":" not in name else host
+
+
+def _clean(path: str) -> str:
+    """A request path without empty and relative segments; a trailing slash stays."""
+    if not path.startswith("/"):
+        path = "/" + path
+    clean = posixpath.normpath(path).replace("//", "/", 1)
+    return clean + "/" if path.endswith("/") and clean != "/" else clean
+
+
+def _joined(base: str, element: str) -> str:
+    """The two as one absolute, clean path (Go's url.JoinPath)."""
+    return posixpath.normpath("/" + base.strip("/") + "/" + element.lstrip("/")).replace("//", "/")
+
+
+def _lower_scheme(url: str) -> str:
+    scheme, colon, rest = url.partition(":")
+    return scheme.lower() + colon + rest

@@ -1,0 +1,210 @@
+"""SPIRE's oidc-discovery-provider, from its own configuration file: a drop-in for that program."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+import time
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+from spire_bridge.bundles.file_source import FileSource
+from spire_bridge.bundles.source import Source
+from spire_bridge.bundles.store import BundleStore
+from spire_bridge.config.hcl import InvalidHcl
+from spire_bridge.errors import BridgeError
+from spire_bridge.issuer.key_set import KeySet
+from spire_bridge.listen.address import Address, InvalidListenAddress, ListenAddress, UnixAddress
+from spire_bridge.listen.http import Handler, Request, Response
+from spire_bridge.listen.server import serving
+from spire_bridge.listen.tls import CertificateFiles
+from spire_bridge.publish.domain_policy import DomainPolicy, DomainRefused
+from spire_bridge.publish.odp_routes import OdpRoutes, OdpRules, go_error
+from spire_bridge.server_api.bundle_source import ServerApiSource
+from spire_bridge.service.odp_config import HealthChecks, KeySource, OdpConfig, load_odp_config
+from spire_bridge.service.serve import stop_signals
+from spire_bridge.spiffe.bundle import Bundle
+from spire_bridge.spiffe.id import TrustDomain
+from spire_bridge.telemetry.logs import LogLevel, configure_logging
+from spire_bridge.workload.agent_source import AgentSource
+
+# The reference makes its socket for everyone, who are kept out by the folder, if at all.
+_SOCKET_MODE = 0o777
+# As long as this, or five polls if that is longer, an answer of the source counts as fresh.
+_FRESH_SECONDS = 180.0
+
+_PORTS = {"http": "80", "https": "443", "": "0"}  # what Go takes for a number
+
+_LEVELS: dict[str, LogLevel] = {
+    "trace": "debug", "debug": "debug", "info": "info", "warn": "warning", "warning": "warning",
+    "error": "error", "fatal": "error", "panic": "error",
+}  # fmt: skip
+
+_log = logging.getLogger(__name__)
+
+
+def serve_odp(path: Path, *, expand_env: bool) -> None:
+    """Serves until SIGTERM or SIGINT. Raises `BridgeError` if it can't start."""
+    config = load_odp_config(path, expand_env=expand_env)
+    _configure_logging(config)
+    for option in config.ignored:
+        _log.warning("unknown option is ignored", extra={"option": option})
+    asyncio.run(_serve(config))
+
+
+async def _serve(config: OdpConfig) -> None:
+    tls = _certificate(config)
+    routes = OdpRoutes(_rules(config, tls=tls is not None))
+    source = _source(config.source)
+    store = BundleStore(_label(config), on_change=_publisher(routes))
+    async with AsyncExitStack() as stack:
+        stop = await stack.enter_async_context(stop_signals())
+        handler = _logged(routes) if config.log_requests else routes
+        address = await stack.enter_async_context(
+            serving(handler, _address(config), tls=tls.context if tls else None)
+        )
+        if config.health_checks is not None:
+            await _serve_health(stack, config.health_checks, store, config.source.poll_seconds)
+        following = asyncio.create_task(store.follow(source), name=f"source {source.name}")
+        stack.callback(following.cancel)
+        if tls is not None and config.serving_cert_file is not None:
+            watching = asyncio.create_task(tls.follow(config.serving_cert_file.sync_seconds))
+            stack.callback(watching.cancel)
+        _log.info("serving", extra={"address": str(address), "tls": tls is not None})
+        await stop.wait()
+        _log.info("stopping")
+
+
+def _rules(config: OdpConfig, *, tls: bool) -> OdpRules:
+    try:
+        domains = DomainPolicy.of(config.domains)
+    except DomainRefused as error:
+        raise InvalidHcl(error.message) from None
+    return OdpRules(
+        domains=domains,
+        jwt_issuer=config.jwt_issuer,
+        jwks_uri=config.jwks_uri,
+        path_prefix=config.server_path_prefix,
+        set_key_use=config.set_key_use,
+        allow_insecure_scheme=config.allow_insecure_scheme,
+        tls=tls,
+    )
+
+
+def _publisher(routes: OdpRoutes) -> Callable[[Bundle], None]:
+    def publish(bundle: Bundle) -> None:
+        key_set = KeySet.from_bundle(bundle.jwt, time.time())
+        routes.show(key_set)
+        _log.info("documents have changed", extra={"keys": len(key_set.keys)})
+
+    return publish
+
+
+def _source(source: KeySource) -> Source:
+    match source.kind:
+        case "server_api":
+            return ServerApiSource("server_api", source.address, None, source.poll_seconds)
+        case "file":
+            return FileSource("file", Path(source.address), TrustDomain("file"))
+    path = Path(source.address).absolute()
+    return AgentSource("workload_api", f"unix://{path}", TrustDomain.parse(source.trust_domain))
+
+
+def _label(config: OdpConfig) -> TrustDomain:
+    """The trust domain, or a word for it where only the source knows."""
+    if config.source.trust_domain:
+        return TrustDomain.parse(config.source.trust_domain)
+    return TrustDomain(config.source.kind)
+
+
+def _address(config: OdpConfig) -> Address:
+    if config.listen_socket_path:
+        return UnixAddress(Path(config.listen_socket_path), _SOCKET_MODE)
+    if config.insecure_addr:
+        return go_listen_address(config.insecure_addr)
+    if config.serving_cert_file is not None:
+        return go_listen_address(config.serving_cert_file.address)
+    raise InvalidHcl(
+        "the acme section is not supported yet",
+        hint="use serving_cert_file, or put a proxy that speaks ACME in front",
+    )
+
+
+def _certificate(config: OdpConfig) -> CertificateFiles | None:
+    files = config.serving_cert_file
+    return CertificateFiles(Path(files.cert_path), Path(files.key_path)) if files else None
+
+
+def go_listen_address(text: str) -> ListenAddress:
+    """`:443`, `localhost:80` or `1.2.3.4:80`; no host means every address, as in Go."""
+    host, colon, port = text.rpartition(":")
+    numbered = f"{host or '[::]'}:{_PORTS.get(port, port)}"
+    try:
+        return ListenAddress.parse(numbered if colon else text)
+    except InvalidListenAddress as error:
+        raise InvalidHcl(error.message) from None
+
+
+async def _serve_health(
+    stack: AsyncExitStack, checks: HealthChecks, store: BundleStore, poll_seconds: float
+) -> None:
+    """The health checks on loopback; a port that is taken is no reason not to serve."""
+    handler = _health(checks, store, max(_FRESH_SECONDS, 5 * poll_seconds))
+    try:
+        await stack.enter_async_context(serving(handler, ListenAddress("127.0.0.1", checks.port)))
+    except BridgeError as error:
+        _log.error("health checks are not served", extra={"reason": error.message})
+
+
+def _health(checks: HealthChecks, store: BundleStore, fresh_seconds: float) -> Handler:
+    started = time.time()
+
+    def handle(request: Request) -> Response:
+        if request.path not in {checks.ready_path, checks.live_path}:
+            return go_error(404, "404 page not found")
+        if request.method not in {"GET", "HEAD"}:
+            return go_error(405, "method not allowed")
+        confirmed_at = store.confirmed_at
+        if confirmed_at is not None:
+            good = time.time() - confirmed_at < fresh_seconds
+        else:  # not one answer yet: not ready, but alive as long as one may still come
+            waiting = time.time() - started < fresh_seconds
+            good = request.path == checks.live_path and waiting
+        return Response(200 if good else 500)
+
+    return handle
+
+
+def _logged(handler: Handler) -> Handler:
+    def handle(request: Request) -> Response:
+        _log.debug(
+            "incoming request",
+            extra={
+                "method": request.method,
+                "path": request.path,
+                "user_agent": request.headers.get("user-agent", ""),
+            },
+        )
+        return handler(request)
+
+    return handle
+
+
+def _configure_logging(config: OdpConfig) -> None:
+    level = _LEVELS.get(config.log_level.lower())
+    if level is None:
+        raise InvalidHcl(f"not a valid log level: {config.log_level!r}")
+    log_format = config.log_format.lower()
+    if log_format not in {"", "text", "json"}:
+        raise InvalidHcl(f"unknown log format: {config.log_format!r}")
+    configure_logging("json" if log_format == "json" else "text", level)
+    if config.log_path:
+        try:
+            sys.stderr = Path(config.log_path).open(  # noqa: SIM115 - until the end
+                "a", buffering=1, encoding="utf-8"
+            )
+        except OSError as error:
+            raise InvalidHcl(f"unable to open log file {config.log_path}: {error}") from None
+        configure_logging("json" if log_format == "json" else "text", level)
