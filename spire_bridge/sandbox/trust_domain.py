@@ -10,7 +10,6 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from spire_bridge._proto import spire_types_pb2 as types
@@ -100,12 +99,7 @@ class SandboxTrustDomain:
         )
         return self
 
-    async def __aexit__(
-        self,
-        _type: type[BaseException] | None,
-        _error: BaseException | None,
-        _traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         self._started = False
         async with self._resources:
             if self._server_api is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from types import TracebackType
 from typing import Any, Self
 
 import grpc.aio
@@ -42,12 +41,7 @@ class ServerClient:
         self._bundles = BundleStub(self._channel)
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         if self._channel is not None:
             await self._channel.close()
             self._channel = self._bundles = None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 import grpc.aio
@@ -63,12 +62,7 @@ class WorkloadClient:
         self._open_stub = SpiffeWorkloadAPIStub(self._channel)
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         channel, self._channel, self._open_stub = self._channel, None, None
         if channel is not None:
             await channel.close(None)

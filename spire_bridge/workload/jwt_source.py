@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from types import TracebackType
 from typing import NamedTuple, Self
 
 from spire_bridge.errors import BridgeError
@@ -68,12 +67,7 @@ class JwtSource:
         self._renewal = asyncio.create_task(self._renew_for_ever(), name="jwt-source")
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         tasks = [task for task in (self._renewal, *self._fetches.values()) if task]
         for task in tasks:
             task.cancel()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ssl
 import time
 from collections.abc import Callable, Sequence
-from types import TracebackType
 from typing import Self
 
 from spire_bridge.bundles.source import SourceState
@@ -44,13 +43,8 @@ class X509Source:
         await self._latest.__aenter__()
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        await self._latest.__aexit__(kind, error, traceback)
+    async def __aexit__(self, *_: object) -> None:
+        await self._latest.__aexit__()
 
     @property
     def state(self) -> SourceState:
