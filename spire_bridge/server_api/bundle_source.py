@@ -10,11 +10,11 @@ from spire_bridge.bundles.polled import Polled
 from spire_bridge.bundles.source import StateListener
 from spire_bridge.server_api.address import ServerAddress
 from spire_bridge.server_api.client import DEFAULT_TIMEOUT_SECONDS, ServerClient
-from spire_bridge.server_api.errors import ServerApiError, UnexpectedAnswer
 from spire_bridge.spiffe.bundle import Bundle
 from spire_bridge.spiffe.errors import InvalidBundle
 from spire_bridge.spiffe.id import TrustDomain
 from spire_bridge.transport.backoff import Backoff
+from spire_bridge.transport.rpc_errors import RpcError, UnexpectedAnswer
 
 DEFAULT_INTERVAL_SECONDS = 10.0
 
@@ -55,7 +55,7 @@ class ServerApiSource:
                     bundle = await client.get_bundle(trust_domain)
                 except (InvalidBundle, UnexpectedAnswer) as error:
                     polled.refused(error)
-                except ServerApiError as error:
+                except RpcError as error:
                     polled.lost(error)
                     delay = backoff.next_delay()
                 else:

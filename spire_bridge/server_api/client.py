@@ -10,11 +10,12 @@ from spire_bridge._proto import server_bundle_pb2 as pb
 from spire_bridge._proto import spire_types_pb2 as types
 from spire_bridge._proto.server_bundle_pb2_grpc import BundleStub
 from spire_bridge.server_api.address import ServerAddress
-from spire_bridge.server_api.errors import UnexpectedAnswer, error_of
 from spire_bridge.server_api.messages import bundle_of
 from spire_bridge.spiffe.bundle import Bundle
 from spire_bridge.spiffe.id import TrustDomain
 from spire_bridge.transport.channel import open_local_channel
+from spire_bridge.transport.rpc import answer
+from spire_bridge.transport.rpc_errors import Peer
 
 DEFAULT_TIMEOUT_SECONDS = 10.0
 
@@ -27,12 +28,13 @@ _BUNDLE_MASK = types.BundleMask(
 class ServerClient:
     """A connection to one SPIRE server's own socket, as an async context manager.
 
-    `timeout` is in seconds, for each call. Every method raises a `ServerApiError`.
+    `timeout` is in seconds, for each call. Every method raises a `RpcError`.
     """
 
     def __init__(self, address: str, *, timeout: float = DEFAULT_TIMEOUT_SECONDS) -> None:
         self.address = ServerAddress.parse(address)
         self.timeout = timeout
+        self._peer = _server_at(self.address)
         self._channel: grpc.aio.Channel | None = None
         self._bundles: Any = None
 
@@ -52,10 +54,18 @@ class ServerClient:
         Raises `InvalidBundle` besides: what the server told is refused whole.
         """
         request = pb.GetBundleRequest(output_mask=_BUNDLE_MASK)
-        try:
-            message = await self._bundles.GetBundle(request, timeout=self.timeout)
-        except grpc.aio.AioRpcError as error:
-            raise error_of(error, self.address) from None
-        if message is None:  # what grpc hands out for bytes that do not parse
-            raise UnexpectedAnswer("the server sent bytes that are no Server API message")
-        return bundle_of(message, trust_domain)
+        call = self._bundles.GetBundle(request, timeout=self.timeout)
+        return bundle_of(await answer(call, self._peer), trust_domain)
+
+
+def _server_at(address: ServerAddress) -> Peer:
+    return Peer(
+        program="server",
+        api="Server API",
+        address=str(address),
+        socket_path=address.socket_path,
+        denied="the server does not permit this call",
+        denied_hint="GetBundle needs no right: has the server a policy of its own?",
+        unimplemented_hint="is this the address of a SPIRE server, and not of an agent?",
+        access_hint="the server's socket admits its own user and group: run as one of them",
+    )

@@ -11,12 +11,12 @@ from cryptography.hazmat.primitives.serialization import load_der_public_key
 from spire_bridge._proto import spire_types_pb2 as types
 from spire_bridge.jose.errors import InvalidKey
 from spire_bridge.jose.public_key import PublicKey
-from spire_bridge.server_api.errors import UnexpectedAnswer
 from spire_bridge.spiffe.bundle import Bundle
 from spire_bridge.spiffe.errors import InvalidBundle
 from spire_bridge.spiffe.id import InvalidSpiffeId, TrustDomain
 from spire_bridge.spiffe.jwt_bundle import X509_SVID_USE, JwtAuthority, JwtBundle, SkippedKey
 from spire_bridge.spiffe.x509_bundle import X509Bundle, load_certificate
+from spire_bridge.transport.rpc_errors import UnexpectedAnswer
 
 
 def bundle_of(message: types.Bundle, expected: TrustDomain | None = None) -> Bundle:

@@ -40,10 +40,10 @@ class BundleSource:
 
     @property
     def jwt_bundles(self) -> BundleSet[JwtBundle]:
-        """By trust domain; fit for `verify_jwt_svid`. Raises a `WorkloadApiError` if denied."""
+        """By trust domain; fit for `verify_jwt_svid`. Raises a `RpcError` if denied."""
         return self._jwt.value
 
     @property
     def x509_bundles(self) -> BundleSet[X509Bundle]:
-        """By trust domain. Raises a `WorkloadApiError` if denied."""
+        """By trust domain. Raises a `RpcError` if denied."""
         return self._x509.value

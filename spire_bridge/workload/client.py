@@ -15,11 +15,12 @@ from spire_bridge.bundles.source import StateListener
 from spire_bridge.spiffe.id import SpiffeId
 from spire_bridge.spiffe.jwt_svid import UnverifiedJwtSvid
 from spire_bridge.transport.channel import open_local_channel
+from spire_bridge.transport.rpc import answer
+from spire_bridge.transport.rpc_errors import Canceled, InvalidArgument
 from spire_bridge.workload import messages
 from spire_bridge.workload.address import EndpointAddress
-from spire_bridge.workload.errors import Canceled, InvalidArgument
+from spire_bridge.workload.errors import agent_at
 from spire_bridge.workload.messages import BundleSet, ValidatedJwtSvid, X509Context
-from spire_bridge.workload.rpc import answer
 from spire_bridge.workload.watch import Watch
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ class WorkloadClient:
 
     `address` is `unix:///path` or `tcp://ip:port`; without it `SPIFFE_ENDPOINT_SOCKET`
     is used. `timeout` is in seconds, for each single call and for the first message of a
-    stream. Every method raises a `WorkloadApiError`: `PermissionDenied` if the workload
+    stream. Every method raises a `RpcError`: `PermissionDenied` if the workload
     has no identity, `Unavailable` if the agent can't be reached, and so on; and
     `InvalidSvid` or `InvalidBundle` for an answer that breaks its specification.
     """
@@ -52,6 +53,7 @@ class WorkloadClient:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.address = EndpointAddress.locate(address)
+        self._agent = agent_at(self.address)
         self.timeout = timeout
         self._clock = clock
         self._channel: grpc.aio.Channel | None = None
@@ -124,12 +126,12 @@ class WorkloadClient:
 
     async def _call(self, method: Any, request: Any) -> Any:
         call = method(request, timeout=self.timeout, metadata=_SECURITY_HEADER)
-        return await answer(call, self.address)
+        return await answer(call, self._agent)
 
     async def _first(self, stream: _Stream[T]) -> T:
         call = self._open(stream, timeout=self.timeout)
         try:
-            return stream.parse(await answer(call.read(), self.address))
+            return stream.parse(await answer(call.read(), self._agent))
         finally:
             call.cancel()
 
@@ -137,7 +139,7 @@ class WorkloadClient:
         return Watch(
             lambda: self._open(stream),
             stream.parse,
-            self.address,
+            self._agent,
             first_message_timeout=self.timeout,
             on_state=on_state,
             clock=self._clock,

@@ -14,9 +14,10 @@ from spire_bridge.errors import BridgeError
 from spire_bridge.spiffe.id import SpiffeId
 from spire_bridge.spiffe.jwt_svid import UnverifiedJwtSvid
 from spire_bridge.transport.backoff import Backoff
+from spire_bridge.transport.rpc import is_being_cancelled
+from spire_bridge.transport.rpc_errors import Canceled, PermissionDenied
 from spire_bridge.workload.client import WorkloadClient, audience_names
-from spire_bridge.workload.errors import Canceled, HintNotFound, PermissionDenied
-from spire_bridge.workload.rpc import is_being_cancelled
+from spire_bridge.workload.errors import HintNotFound
 
 MAX_ENTRIES = 1024
 

@@ -7,7 +7,7 @@ from typing import Any, Generic, Protocol, Self, TypeVar
 
 from spire_bridge.bundles.source import SourceState, StateListener
 from spire_bridge.errors import BridgeError
-from spire_bridge.workload.errors import DeadlineExceeded, PermissionDenied, Unavailable
+from spire_bridge.transport.rpc_errors import DeadlineExceeded, PermissionDenied, Unavailable
 from spire_bridge.workload.watch import Watch
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from spire_bridge.errors import BridgeError
 from spire_bridge.spiffe.id import InvalidSpiffeId, SpiffeId, TrustDomain
 from spire_bridge.spiffe.jwt_svid import UnverifiedJwtSvid
-from spire_bridge.workload.errors import UnexpectedAnswer
+from spire_bridge.transport.rpc_errors import UnexpectedAnswer
 
 if TYPE_CHECKING:  # a command that fetches a token loads neither X.509 nor key handling
     from spire_bridge.spiffe.jwt_bundle import JwtBundle

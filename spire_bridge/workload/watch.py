@@ -12,9 +12,9 @@ import grpc.aio
 from spire_bridge.bundles.source import SourceState, StateListener
 from spire_bridge.errors import BridgeError
 from spire_bridge.transport.backoff import Backoff
-from spire_bridge.workload.address import EndpointAddress
-from spire_bridge.workload.errors import FINAL_ERRORS, DeadlineExceeded, WorkloadApiError
-from spire_bridge.workload.rpc import answer
+from spire_bridge.transport.rpc import answer
+from spire_bridge.transport.rpc_errors import DeadlineExceeded, Peer, RpcError
+from spire_bridge.workload.errors import FINAL_ERRORS
 
 T = TypeVar("T")
 
@@ -35,7 +35,7 @@ class Watch(AsyncIterator[T], Generic[T]):
         self,
         open_stream: Callable[[], grpc.aio.UnaryStreamCall[Any, Any]],
         parse: Callable[[Any], T],
-        address: EndpointAddress,
+        peer: Peer,
         *,
         first_message_timeout: float,
         on_state: StateListener | None = None,
@@ -43,7 +43,7 @@ class Watch(AsyncIterator[T], Generic[T]):
     ) -> None:
         self._open_stream = open_stream
         self._parse = parse
-        self._address = address
+        self._peer = peer
         self._timeout = first_message_timeout
         self._on_state = on_state
         self._clock = clock
@@ -63,7 +63,7 @@ class Watch(AsyncIterator[T], Generic[T]):
         while True:
             try:
                 message = await self._next_message()
-            except WorkloadApiError as error:
+            except RpcError as error:
                 self.close()
                 self._report(connected=False, error=error)
                 if isinstance(error, FINAL_ERRORS):
@@ -96,7 +96,7 @@ class Watch(AsyncIterator[T], Generic[T]):
             self._answered = False
         try:
             async with asyncio.timeout(None if self._answered else self._timeout):
-                message = await answer(self._call.read(), self._address)
+                message = await answer(self._call.read(), self._peer)
         except TimeoutError:
             raise DeadlineExceeded(
                 f"the agent sent nothing within {self._timeout:g} s", hint="look at the agent's log"

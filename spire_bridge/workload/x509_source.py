@@ -11,9 +11,10 @@ from spire_bridge.bundles.source import SourceState
 from spire_bridge.spiffe.id import TrustDomain
 from spire_bridge.spiffe.x509_bundle import X509Bundle
 from spire_bridge.spiffe.x509_svid import X509Svid
+from spire_bridge.transport.rpc_errors import Unavailable, UnexpectedAnswer
 from spire_bridge.transport.tls import Authorize, TlsCredentials, spiffe_context
 from spire_bridge.workload.client import WorkloadClient
-from spire_bridge.workload.errors import HintNotFound, Unavailable, UnexpectedAnswer
+from spire_bridge.workload.errors import HintNotFound
 from spire_bridge.workload.latest import Latest
 from spire_bridge.workload.messages import X509Context
 
@@ -52,7 +53,7 @@ class X509Source:
 
     @property
     def context(self) -> X509Context:
-        """All SVIDs and bundles. Raises a `WorkloadApiError` when there are none."""
+        """All SVIDs and bundles. Raises a `RpcError` when there are none."""
         return self._latest.value
 
     @property

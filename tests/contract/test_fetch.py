@@ -14,8 +14,8 @@ from trust_domains.under_test import AgentUnderTest, TrustDomainUnderTest
 from spire_bridge.spiffe.id import TrustDomain
 from spire_bridge.spiffe.x509_bundle import X509Bundle
 from spire_bridge.spiffe.x509_svid import X509Svid
+from spire_bridge.transport.rpc_errors import PermissionDenied
 from spire_bridge.workload.client import WorkloadClient
-from spire_bridge.workload.errors import PermissionDenied
 
 pytestmark = pytest.mark.timeout(120)
 

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from trust_domains.under_test import PATIENCE_SECONDS, AgentUnderTest, eventually
 
+from spire_bridge.transport.rpc_errors import PermissionDenied, Unavailable
 from spire_bridge.workload.client import WorkloadClient
-from spire_bridge.workload.errors import PermissionDenied, Unavailable
 from spire_bridge.workload.jwt_source import JwtSource
 from spire_bridge.workload.watch import Watch
 

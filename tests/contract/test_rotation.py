@@ -16,8 +16,8 @@ from trust_domains.under_test import (
 from spire_bridge.spiffe.errors import UntrustedSvid
 from spire_bridge.spiffe.jwt_bundle import JwtBundle
 from spire_bridge.spiffe.jwt_svid import UnverifiedJwtSvid, verify_jwt_svid
+from spire_bridge.transport.rpc_errors import InvalidArgument
 from spire_bridge.workload.client import WorkloadClient
-from spire_bridge.workload.errors import InvalidArgument
 from spire_bridge.workload.messages import BundleSet
 from spire_bridge.workload.watch import Watch
 

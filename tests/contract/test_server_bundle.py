@@ -13,9 +13,9 @@ from trust_domains.under_test import PATIENCE_SECONDS, TrustDomainUnderTest, eve
 from spire_bridge.bundles.source import SourceState
 from spire_bridge.server_api.bundle_source import ServerApiSource
 from spire_bridge.server_api.client import ServerClient
-from spire_bridge.server_api.errors import UnexpectedAnswer, Unimplemented
 from spire_bridge.spiffe.bundle import Bundle
 from spire_bridge.spiffe.id import TrustDomain
+from spire_bridge.transport.rpc_errors import UnexpectedAnswer, Unimplemented
 
 pytestmark = pytest.mark.timeout(120)
 

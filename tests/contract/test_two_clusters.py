@@ -11,8 +11,8 @@ from trust_domains.under_test import AgentUnderTest, TrustDomainUnderTest
 
 from spire_bridge.spiffe.errors import UntrustedSvid
 from spire_bridge.spiffe.jwt_svid import verify_jwt_svid
+from spire_bridge.transport.rpc_errors import PermissionDenied
 from spire_bridge.workload.client import WorkloadClient
-from spire_bridge.workload.errors import PermissionDenied
 
 pytestmark = pytest.mark.timeout(120)
 

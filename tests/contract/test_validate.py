@@ -12,8 +12,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from trust_domains.under_test import AgentUnderTest
 
+from spire_bridge.transport.rpc_errors import InvalidArgument
 from spire_bridge.workload.client import WorkloadClient
-from spire_bridge.workload.errors import InvalidArgument
 
 pytestmark = pytest.mark.timeout(120)
 

@@ -20,15 +20,15 @@ from spire_bridge.sandbox.server_api import ServerApi
 from spire_bridge.sandbox.trust_domain import SandboxTrustDomain
 from spire_bridge.server_api.address import InvalidServerAddress
 from spire_bridge.server_api.bundle_source import ServerApiSource
-from spire_bridge.server_api.errors import (
+from spire_bridge.spiffe.bundle import Bundle
+from spire_bridge.spiffe.errors import InvalidBundle
+from spire_bridge.spiffe.id import TrustDomain
+from spire_bridge.transport.rpc_errors import (
     DeadlineExceeded,
     SocketMissing,
     Unavailable,
     UnexpectedAnswer,
 )
-from spire_bridge.spiffe.bundle import Bundle
-from spire_bridge.spiffe.errors import InvalidBundle
-from spire_bridge.spiffe.id import TrustDomain
 
 HOME = TrustDomain("example.org")
 Eventually = Callable[..., Awaitable[Any]]

@@ -18,23 +18,24 @@ from spire_bridge.sandbox.faults import Fault
 from spire_bridge.sandbox.server_api import ServerApi
 from spire_bridge.sandbox.workload import Workload
 from spire_bridge.server_api.client import ServerClient
-from spire_bridge.server_api.errors import (
+from spire_bridge.spiffe.id import TrustDomain
+from spire_bridge.transport.rpc_errors import (
     DeadlineExceeded,
+    InvalidArgument,
     NotASocket,
     PermissionDenied,
-    ServerApiError,
+    RpcError,
     SocketForbidden,
     SocketMissing,
     Unavailable,
     UnexpectedAnswer,
     Unimplemented,
 )
-from spire_bridge.spiffe.id import TrustDomain
 
 
-async def failure(address: str, *, timeout: float = 5.0) -> ServerApiError:  # noqa: ASYNC109
+async def failure(address: str, *, timeout: float = 5.0) -> RpcError:  # noqa: ASYNC109
     async with ServerClient(address, timeout=timeout) as client:
-        with pytest.raises(ServerApiError) as caught:
+        with pytest.raises(RpcError) as caught:
             await client.get_bundle()
     assert "\n" not in caught.value.message
     return caught.value
@@ -46,13 +47,13 @@ async def failure(address: str, *, timeout: float = 5.0) -> ServerApiError:  # n
         (Fault.UNAVAILABLE, Unavailable, "UNAVAILABLE", EXIT_UNAVAILABLE),
         (Fault.PERMISSION_DENIED, PermissionDenied, "PERMISSION_DENIED", EXIT_NOT_PERMITTED),
         (Fault.UNIMPLEMENTED, Unimplemented, "UNIMPLEMENTED", EXIT_FAILURE),
-        (Fault.INVALID_ARGUMENT, ServerApiError, "SERVER_API_FAILED", EXIT_FAILURE),
+        (Fault.INVALID_ARGUMENT, InvalidArgument, "INVALID_ARGUMENT", EXIT_FAILURE),
         (Fault.GARBAGE, UnexpectedAnswer, "UNEXPECTED_ANSWER", EXIT_FAILURE),
         (Fault.MALFORMED, UnexpectedAnswer, "UNEXPECTED_ANSWER", EXIT_FAILURE),
     ],
 )
 async def test_what_a_server_answers_wrong(
-    server: ServerApi, fault: Fault, kind: type[ServerApiError], code: str, status: int
+    server: ServerApi, fault: Fault, kind: type[RpcError], code: str, status: int
 ) -> None:
     server.fault = fault
     error = await failure(server.address)

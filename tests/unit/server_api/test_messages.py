@@ -14,11 +14,11 @@ from spire_bridge._proto import spire_types_pb2 as types
 from spire_bridge.errors import BridgeError
 from spire_bridge.jose.public_key import PublicKey
 from spire_bridge.sandbox.trust_domain import SandboxTrustDomain
-from spire_bridge.server_api.errors import UnexpectedAnswer
 from spire_bridge.server_api.messages import bundle_of
 from spire_bridge.spiffe.errors import InvalidBundle
 from spire_bridge.spiffe.id import TrustDomain
 from spire_bridge.spiffe.jwt_bundle import JwtAuthority
+from spire_bridge.transport.rpc_errors import UnexpectedAnswer
 
 HOME = TrustDomain("example.org")
 EC_KEY = ec.generate_private_key(ec.SECP256R1()).public_key()

@@ -20,8 +20,8 @@ from spire_bridge.sandbox.trust_domain import SandboxTrustDomain
 from spire_bridge.sandbox.workload import Workload
 from spire_bridge.spiffe.errors import InvalidBundle
 from spire_bridge.spiffe.id import TrustDomain
+from spire_bridge.transport.rpc_errors import UnexpectedAnswer, Unimplemented
 from spire_bridge.workload.agent_source import AgentSource
-from spire_bridge.workload.errors import UnexpectedAnswer, Unimplemented
 
 HOME, PARTNER = TrustDomain("example.org"), TrustDomain("partner.example")
 Eventually = Callable[..., Awaitable[Any]]

@@ -17,9 +17,9 @@ from spire_bridge.sandbox.workload import Workload
 from spire_bridge.spiffe.errors import InvalidBundle, UntrustedSvid
 from spire_bridge.spiffe.id import TrustDomain
 from spire_bridge.spiffe.jwt_svid import verify_jwt_svid
+from spire_bridge.transport.rpc_errors import DeadlineExceeded, PermissionDenied
 from spire_bridge.workload.bundle_source import BundleSource
 from spire_bridge.workload.client import WorkloadClient
-from spire_bridge.workload.errors import DeadlineExceeded, PermissionDenied
 
 HOME, PARTNER = TrustDomain("example.org"), TrustDomain("partner.example")
 Eventually = Callable[..., Awaitable[Any]]

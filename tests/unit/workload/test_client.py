@@ -25,18 +25,18 @@ from spire_bridge.sandbox.trust_domain import SandboxTrustDomain
 from spire_bridge.sandbox.workload import Workload
 from spire_bridge.spiffe.errors import InvalidBundle, InvalidSvid
 from spire_bridge.spiffe.id import InvalidSpiffeId, SpiffeId, TrustDomain
-from spire_bridge.workload.client import WorkloadClient
-from spire_bridge.workload.errors import (
+from spire_bridge.transport.rpc_errors import (
     Canceled,
     DeadlineExceeded,
     InvalidArgument,
     PermissionDenied,
+    RpcError,
     StreamEnded,
     Unavailable,
     UnexpectedAnswer,
     Unimplemented,
-    WorkloadApiError,
 )
+from spire_bridge.workload.client import WorkloadClient
 
 HOME = TrustDomain("example.org")
 CALLS: dict[str, Callable[[WorkloadClient], Awaitable[Any]]] = {
@@ -100,21 +100,21 @@ async def test_the_request_says_what_was_asked_for(agent: Any) -> None:
 async def test_each_status_has_an_error(agent: Any, status: grpc.StatusCode, method: str) -> None:
     agent.refuse_with(status, "because\nof this")
     async with WorkloadClient(agent.address) as client:
-        with pytest.raises(WorkloadApiError) as caught:
+        with pytest.raises(RpcError) as caught:
             await CALLS[method](client)
-    kind, exit_status = NAMED_STATUSES.get(status, (WorkloadApiError, EXIT_FAILURE))
+    kind, exit_status = NAMED_STATUSES.get(status, (RpcError, EXIT_FAILURE))
     assert type(caught.value) is kind
     assert caught.value.exit_status == exit_status
     assert "\n" not in caught.value.message
     assert "because" in caught.value.message
-    if kind is WorkloadApiError:
+    if kind is RpcError:
         assert status.name in caught.value.message
 
 
 async def test_an_error_quotes_no_more_than_a_little_of_an_agents_words(agent: Any) -> None:
     agent.refuse_with(grpc.StatusCode.INTERNAL, "x" * 4000)
     async with WorkloadClient(agent.address) as client:
-        with pytest.raises(WorkloadApiError) as caught:
+        with pytest.raises(RpcError) as caught:
             await client.fetch_jwt_svids("db")
     assert len(caught.value.message) < 300
 

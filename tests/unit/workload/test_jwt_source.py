@@ -16,15 +16,15 @@ from spire_bridge.sandbox.jwt_authority import JwtAuthority, KeyType
 from spire_bridge.sandbox.workload import Workload
 from spire_bridge.spiffe.id import InvalidSpiffeId, SpiffeId
 from spire_bridge.spiffe.jwt_svid import UnverifiedJwtSvid
-from spire_bridge.workload import jwt_source
-from spire_bridge.workload.client import WorkloadClient
-from spire_bridge.workload.errors import (
+from spire_bridge.transport.rpc_errors import (
     Canceled,
-    HintNotFound,
     InvalidArgument,
     PermissionDenied,
     Unavailable,
 )
+from spire_bridge.workload import jwt_source
+from spire_bridge.workload.client import WorkloadClient
+from spire_bridge.workload.errors import HintNotFound
 from spire_bridge.workload.jwt_source import JwtSource
 
 WEB, EXTERNAL = "spiffe://example.org/web", "spiffe://example.org/external"

@@ -14,8 +14,7 @@ from spire_bridge.sandbox.faults import Fault
 from spire_bridge.sandbox.trust_domain import SandboxTrustDomain
 from spire_bridge.sandbox.workload import Workload
 from spire_bridge.spiffe.id import TrustDomain
-from spire_bridge.workload.client import WorkloadClient
-from spire_bridge.workload.errors import (
+from spire_bridge.transport.rpc_errors import (
     DeadlineExceeded,
     InvalidArgument,
     PermissionDenied,
@@ -25,6 +24,7 @@ from spire_bridge.workload.errors import (
     UnexpectedAnswer,
     Unimplemented,
 )
+from spire_bridge.workload.client import WorkloadClient
 from spire_bridge.workload.latest import Latest
 
 HOME = TrustDomain("example.org")

@@ -15,26 +15,26 @@ from spire_bridge.errors import EXIT_UNAVAILABLE, EXIT_USAGE
 from spire_bridge.sandbox.cluster import Cluster
 from spire_bridge.sandbox.entry import Entry
 from spire_bridge.sandbox.workload import Workload
-from spire_bridge.workload.client import WorkloadClient
-from spire_bridge.workload.errors import (
+from spire_bridge.transport.rpc_errors import (
     DeadlineExceeded,
     NotASocket,
+    RpcError,
     SocketForbidden,
     SocketMissing,
     Unavailable,
-    WorkloadApiError,
 )
+from spire_bridge.workload.client import WorkloadClient
 
 TIMEOUT = 0.5
 
 
-async def failure(address: str, *, timeout: float = TIMEOUT) -> WorkloadApiError:  # noqa: ASYNC109
+async def failure(address: str, *, timeout: float = TIMEOUT) -> RpcError:  # noqa: ASYNC109
     """What both kinds of call end with, within their deadline."""
     start = time.monotonic()
     async with WorkloadClient(address, timeout=timeout) as client:
-        with pytest.raises(WorkloadApiError) as of_call:
+        with pytest.raises(RpcError) as of_call:
             await client.fetch_jwt_svids("db")
-        with pytest.raises(WorkloadApiError) as of_stream:
+        with pytest.raises(RpcError) as of_stream:
             await client.fetch_jwt_bundles()
     assert time.monotonic() - start < 2 * timeout + 1
     assert type(of_call.value) is type(of_stream.value)
@@ -43,7 +43,7 @@ async def failure(address: str, *, timeout: float = TIMEOUT) -> WorkloadApiError
     return of_call.value
 
 
-def assert_is(error: WorkloadApiError, kind: type[Unavailable], code: str, status: int) -> None:
+def assert_is(error: RpcError, kind: type[Unavailable], code: str, status: int) -> None:
     assert type(error) is kind
     assert (error.code, error.exit_status) == (code, status)
 

@@ -21,9 +21,7 @@ from spire_bridge.sandbox.workload import Workload
 from spire_bridge.spiffe.errors import InvalidBundle
 from spire_bridge.spiffe.id import TrustDomain
 from spire_bridge.transport.backoff import Backoff
-from spire_bridge.workload.address import EndpointAddress
-from spire_bridge.workload.client import WorkloadClient
-from spire_bridge.workload.errors import (
+from spire_bridge.transport.rpc_errors import (
     Canceled,
     DeadlineExceeded,
     InvalidArgument,
@@ -33,10 +31,13 @@ from spire_bridge.workload.errors import (
     UnexpectedAnswer,
     Unimplemented,
 )
+from spire_bridge.workload.address import EndpointAddress
+from spire_bridge.workload.client import WorkloadClient
+from spire_bridge.workload.errors import agent_at
 from spire_bridge.workload.watch import Watch
 
 HOME = TrustDomain("example.org")
-ADDRESS = EndpointAddress.parse("tcp://127.0.0.1:1")
+AGENT = agent_at(EndpointAddress.parse("tcp://127.0.0.1:1"))
 END: Any = grpc.aio.EOF
 HANG = object()
 Eventually = Callable[..., Awaitable[Any]]
@@ -84,7 +85,7 @@ class Harness:
         self.watch: Watch[str] = Watch(
             self._open,
             _parse,
-            ADDRESS,
+            AGENT,
             first_message_timeout=timeout,
             on_state=self.states.append,
             clock=clock,

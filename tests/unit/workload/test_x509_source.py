@@ -25,14 +25,10 @@ from spire_bridge.sandbox.trust_domain import SandboxTrustDomain
 from spire_bridge.sandbox.workload import Workload
 from spire_bridge.spiffe.errors import InvalidBundle
 from spire_bridge.spiffe.id import SpiffeId, TrustDomain
+from spire_bridge.transport.rpc_errors import PermissionDenied, Unavailable, UnexpectedAnswer
 from spire_bridge.transport.tls import any_member, exactly
 from spire_bridge.workload.client import WorkloadClient
-from spire_bridge.workload.errors import (
-    HintNotFound,
-    PermissionDenied,
-    Unavailable,
-    UnexpectedAnswer,
-)
+from spire_bridge.workload.errors import HintNotFound
 from spire_bridge.workload.x509_source import X509Source
 
 HOME, PARTNER = TrustDomain("example.org"), TrustDomain("partner.example")

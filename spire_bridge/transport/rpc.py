@@ -1,4 +1,4 @@
-"""Awaiting the Workload API's answers, with gRPC's outcomes turned into our errors."""
+"""Awaiting the answers of gRPC calls, with gRPC's outcomes turned into our errors."""
 
 from __future__ import annotations
 
@@ -8,17 +8,22 @@ from typing import Any
 
 import grpc.aio
 
-from spire_bridge.workload.address import EndpointAddress
-from spire_bridge.workload.errors import Canceled, StreamEnded, UnexpectedAnswer, error_of
+from spire_bridge.transport.rpc_errors import (
+    Canceled,
+    Peer,
+    StreamEnded,
+    UnexpectedAnswer,
+    error_of,
+)
 
 _END_OF_STREAM = grpc.aio.EOF
 
 
-async def answer(pending: Awaitable[Any], address: EndpointAddress) -> Any:
+async def answer(pending: Awaitable[Any], peer: Peer) -> Any:
     """The message of a call or of a stream's next read.
 
-    Raises a `WorkloadApiError`: `StreamEnded` at a stream's clean end, `UnexpectedAnswer`
-    for bytes that are no such message, which grpc hands out as None, and `Canceled` if
+    Raises an `RpcError`: `StreamEnded` at a stream's clean end, `UnexpectedAnswer` for
+    bytes that are no such message, which grpc hands out as None, and `Canceled` if
     someone else has ended the call or closed its channel.
     """
     try:
@@ -28,11 +33,11 @@ async def answer(pending: Awaitable[Any], address: EndpointAddress) -> Any:
             raise
         raise Canceled("the call was ended on this side") from None
     except grpc.aio.AioRpcError as error:
-        raise error_of(error, address) from None
+        raise error_of(error, peer) from None
     if message is _END_OF_STREAM:
-        raise StreamEnded("the agent ended the stream")
+        raise StreamEnded(f"the {peer.program} ended the stream")
     if message is None:
-        raise UnexpectedAnswer("the agent sent bytes that are no Workload API message")
+        raise UnexpectedAnswer(f"the {peer.program} sent bytes that are no {peer.api} message")
     return message
 
 
