@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 from spire_bridge.bundles.polled import Polled
 from spire_bridge.bundles.source import StateListener
@@ -41,6 +42,8 @@ class FileSource:
     does while the file is missing or can't be read. A document whose sequence number is
     lower than one that this watch has taken is refused: someone has put back an old one.
     """
+
+    authoritative: ClassVar[bool] = False
 
     name: str
     path: Path

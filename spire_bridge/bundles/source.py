@@ -37,6 +37,11 @@ class Source(Protocol):
         """What the operator calls it: the key of its state in logs and metrics."""
         ...
 
+    @property
+    def authoritative(self) -> bool:
+        """Whether it is where the keys are made, so that what it says overrides the others."""
+        ...
+
     def watch(self, on_state: StateListener) -> AsyncGenerator[Bundle, None]:
         """Yields the whole bundle at first and at every change, for ever.
 

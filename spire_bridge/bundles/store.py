@@ -15,6 +15,10 @@ that comes back with answers that are refused still is a lost one. A message tha
 the one before tells of nothing new (an agent also writes when another trust domain's
 bundle has changed), unless it is empty, which revokes.
 
+An authoritative source (SPIRE's server) overrides this: while it is connected the bundle
+is what it tells, and keys that it has dropped stay out when it is lost, whatever an agent
+that has not heard of it still tells.
+
 A source that lacks keys of the bundle, or still has keys that others have dropped, lags.
 """
 
@@ -44,7 +48,7 @@ class SourceStatus:
 
     `received_at` is when its last bundle came, in seconds since the epoch. `missing` are
     keys of the combined bundle that it does not tell of, `stale` those that another
-    connected source has dropped.
+    connected source has dropped, or that an authoritative one doesn't tell of.
     """
 
     name: str
@@ -62,11 +66,14 @@ class SourceStatus:
 @dataclass(slots=True)
 class _Record:
     state: SourceState
+    authoritative: bool = False
+    refusal: BridgeError | None = None  # why the store did not take what it told last
     current: bool = False  # whether it has told a bundle on its present connection
     received_at: float | None = None
     confirmed_at: float | None = None  # when its bundle was last known to be what it tells
     keys: Mapping[str, JwtAuthority] = field(default_factory=dict)
     ever_told: frozenset[str] = frozenset()
+    last_told: frozenset[str] = frozenset()  # by itself: `keys` can be emptied by others' news
 
     @property
     def dropped(self) -> frozenset[str]:
@@ -74,9 +81,14 @@ class _Record:
         return self.ever_told - frozenset(self.keys)
 
     @property
+    def withdrawn(self) -> frozenset[str]:
+        """Keys that it once told and, by its own last word, tells no more."""
+        return self.ever_told - self.last_told
+
+    @property
     def confirms(self) -> bool:
         """Whether its bundle is what it tells right now."""
-        return self.current and self.state.last_error is None
+        return self.current and self.state.last_error is None and self.refusal is None
 
 
 class BundleStore:
@@ -131,7 +143,8 @@ class BundleStore:
     async def follow(self, source: Source) -> None:
         """Takes part of `source` in the bundle until it ends or the task is cancelled."""
         name = source.name
-        self._records[name] = _Record(SourceState(connected=False, since=self._clock()))
+        lost = SourceState(connected=False, since=self._clock())
+        self._records[name] = _Record(lost, source.authoritative)
         end: BridgeError | None = None
         try:
             async with aclosing(source.watch(partial(self._set_state, name))) as bundles:
@@ -162,10 +175,12 @@ class BundleStore:
         try:
             self._check_against_others(name, new)
         except InvalidBundle as error:
-            self._set_state(name, replace(record.state, last_error=error))
+            self._refuse(name, record, error)
             return
+        record.refusal = None
         if not record.current or new != record.keys or not new:
-            record.ever_told |= frozenset(new)
+            record.last_told = frozenset(new)
+            record.ever_told |= record.last_told
             record.keys = new
             for other in self._records.values():
                 if other is not record and not other.current:
@@ -180,12 +195,23 @@ class BundleStore:
         for other, record in self._records.items():
             if other == name or not record.current:
                 continue
+            if self._records[name].authoritative and not record.authoritative:
+                continue
             for key_id in keys.keys() & record.keys.keys():
                 if keys[key_id].key != record.keys[key_id].key:
                     raise InvalidBundle(
                         f"key ID {key_id!r} is another key here than at source {other!r}",
                         hint="do both sources serve the same trust domain?",
                     )
+
+    def _refuse(self, name: str, record: _Record, error: BridgeError) -> None:
+        """Notes why a bundle was not taken, apart from the state that the source reports."""
+        if record.confirms:
+            record.confirmed_at = self._clock()
+        if record.refusal is None or record.refusal.message != error.message:
+            _log_state(name, replace(record.state, last_error=error))
+        record.refusal = error
+        self._on_state()
 
     def _set_state(self, name: str, state: SourceState) -> None:
         record = self._records[name]
@@ -209,9 +235,7 @@ class BundleStore:
         return [record for record in self._records.values() if record.current]
 
     def _combine(self) -> None:
-        keys = dict(self._carried)
-        for record in self._records.values():
-            keys.update(record.keys)
+        keys = self._combined_keys()
         if not keys and self.confirmed_at is None:
             return  # nobody has told anything: that is no empty bundle
         bundle = Bundle(
@@ -224,6 +248,18 @@ class BundleStore:
             self._on_change(bundle)
         self._on_state()
 
+    def _combined_keys(self) -> dict[str, JwtAuthority]:
+        authorities = [r for r in self._records.values() if r.authoritative]
+        speaking = [record for record in authorities if record.current]
+        keys: dict[str, JwtAuthority] = {} if speaking else dict(self._carried)
+        # An authority's own word comes last: it tells more of a key than an agent does.
+        for record in speaking or sorted(self._records.values(), key=_is_authoritative):
+            keys.update(record.keys)
+        if not speaking:
+            withdrawn = frozenset[str]().union(*(record.withdrawn for record in authorities))
+            keys = {key_id: key for key_id, key in keys.items() if key_id not in withdrawn}
+        return keys
+
     def _status(self, name: str, record: _Record) -> SourceStatus:
         missing: frozenset[str] = frozenset()
         stale: frozenset[str] = frozenset()
@@ -232,14 +268,19 @@ class BundleStore:
             missing -= record.dropped
             others = (r.dropped for r in self._current() if r is not record)
             stale = frozenset(record.keys) & frozenset[str]().union(*others)
+            stale |= frozenset(record.keys) - frozenset(self._bundle.jwt.authorities)
         return SourceStatus(
             name,
-            record.state,
+            replace(record.state, last_error=record.state.last_error or record.refusal),
             record.received_at,
             len(record.keys),
             tuple(sorted(missing)),
             tuple(sorted(stale)),
         )
+
+
+def _is_authoritative(record: _Record) -> bool:
+    return record.authoritative
 
 
 def _code(state: SourceState) -> str | None:

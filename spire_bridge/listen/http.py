@@ -11,11 +11,15 @@ Headers = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """`path` is decoded and without the query; header names are lower case."""
+    """`path` is decoded and without the query; header names are lower case.
+
+    `target` is the request target as it came (RFC 9112, section 3.2).
+    """
 
     method: str
     path: str
     headers: Mapping[str, str]
+    target: str = ""
 
 
 @dataclass(frozen=True, slots=True)

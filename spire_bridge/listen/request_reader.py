@@ -19,6 +19,9 @@ from spire_bridge.listen.http import Request, Response, text
 MAX_HEAD_BYTES = 32 * 1024
 MAX_BODY_BYTES = 64 * 1024
 
+# What may come in several fields, which are one list (RFC 9110, section 5.3).
+_LISTS = frozenset({"if-none-match", "transfer-encoding"})
+
 _BAD_REQUEST = text(400, "bad request")
 _TOO_LARGE_HEAD = text(431, "request header fields too large")
 _TOO_LARGE_BODY = text(413, "content too large")
@@ -67,7 +70,10 @@ class RequestReader:
         self._head_bytes += len(name) + len(value)
         key = name.decode("latin-1").lower()
         self._hosts += key == "host"
-        self._headers[key] = value.decode("latin-1")
+        if key not in self._headers:  # the first one counts
+            self._headers[key] = value.decode("latin-1")
+        elif key in _LISTS:
+            self._headers[key] += ", " + value.decode("latin-1")
 
     def on_headers_complete(self) -> None:
         self._head_complete = True
@@ -90,7 +96,8 @@ class RequestReader:
         method = self._parser.get_method().decode("ascii")
         # No other protocol is spoken here: who asks for one gets an answer and a close.
         keep_alive = self._parser.should_keep_alive() and not self._parser.should_upgrade()
-        self._on_request(Request(method, path, self._headers), keep_alive)
+        target = self._url.decode("ascii")
+        self._on_request(Request(method, path, self._headers, target), keep_alive)
 
     def _judge_head(self) -> Response | None:
         version = self._parser.get_http_version()

@@ -12,15 +12,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from html import escape
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
-from spire_bridge.issuer.documents import Document, discovery_document, jwks_document
+from spire_bridge.issuer.documents import Document, discovery_document
 from spire_bridge.issuer.key_set import KeySet
 from spire_bridge.issuer.url import DISCOVERY_PATH, JWKS_PATH
 from spire_bridge.listen.http import CachedResource, Headers, Request, Response
 from spire_bridge.publish.domain_policy import DomainPolicy, DomainRefused
 
 _CORS: Headers = (("access-control-allow-origin", "*"),)
+# The order of go-jose.
+_JWK_MEMBERS = ("use", "kty", "kid", "crv", "alg", "x", "y", "n", "e")
 _FORWARDED_PROTO = re.compile(r"(?:proto=)(https|http)", re.IGNORECASE)
 
 
@@ -44,29 +46,35 @@ class OdpRoutes:
     def __init__(self, rules: OdpRules) -> None:
         self._rules = rules
         prefix = rules.path_prefix or "/"
-        self._discovery_path = _joined(prefix, DISCOVERY_PATH)
-        self._jwks_path = _joined(prefix, JWKS_PATH)
+        # Without a leading slash the reference takes a prefix for a host: nothing is found.
+        reachable = prefix.startswith("/")
+        self._discovery_path = _segments(_joined(prefix, DISCOVERY_PATH)) if reachable else None
+        self._jwks_path = _segments(_joined(prefix, JWKS_PATH)) if reachable else None
         self._key_set: KeySet | None = None
         self._jwks: CachedResource | None = None
 
     def show(self, key_set: KeySet) -> None:
         """Serves `key_set` from now on."""
         use = "sig" if self._rules.set_key_use else None
+        keys = key_set.to_jwks(use=use)["keys"]
+        ordered = [{name: key[name] for name in _JWK_MEMBERS if name in key} for key in keys]
         self._key_set = key_set
-        self._jwks = self._resource(jwks_document(key_set, use=use))
+        self._jwks = self._resource(Document.of({"keys": ordered}))
 
     def __call__(self, request: Request) -> Response:
-        clean = _clean(request.path)
-        if clean != request.path and request.method != "CONNECT":
-            return _redirect(clean, request)
-        if request.path not in {self._discovery_path, self._jwks_path}:
+        target = _Target.of(request)
+        clean = _clean(target.path)
+        if clean != target.path and request.method != "CONNECT":
+            return _redirect(clean + target.query, request)
+        segments = _segments(target.path)
+        if segments not in {self._discovery_path, self._jwks_path}:
             return go_error(404, "404 page not found")
         if request.method not in {"GET", "HEAD"}:
             refusal = go_error(405, "method not allowed")
             return Response(405, (*refusal.headers, ("allow", "GET, HEAD")), refusal.body)
-        if request.path == self._jwks_path:
+        if segments == self._jwks_path:
             return self._serve_keys(request)
-        return self._serve_discovery(request)
+        return self._serve_discovery(request, target.host)
 
     def _serve_keys(self, request: Request) -> Response:
         if self._jwks is None or self._key_set is None:
@@ -75,8 +83,8 @@ class OdpRoutes:
             return go_error(501, "jwt not supported/enabled in this service")
         return self._jwks(request)
 
-    def _serve_discovery(self, request: Request) -> Response:
-        host = request.headers.get("x-forwarded-host") or request.headers.get("host", "")
+    def _serve_discovery(self, request: Request, host: str) -> Response:
+        host = request.headers.get("x-forwarded-host") or host
         try:
             self._rules.domains.check(_without_port(host))
         except DomainRefused as error:
@@ -96,7 +104,27 @@ class OdpRoutes:
             ("cache-control", f"public, max-age={self._rules.cache_seconds}"),
             *_CORS,
         )
-        return CachedResource.of(document.body, etag=document.etag, headers=headers)
+        return CachedResource.of(_go_json(document.body), etag=document.etag, headers=headers)
+
+
+@dataclass(frozen=True, slots=True)
+class _Target:
+    """A request target: its host, its path still encoded, its query with the `?` or empty."""
+
+    host: str
+    path: str
+    query: str
+
+    @classmethod
+    def of(cls, request: Request) -> _Target:
+        """The host of an absolute target counts, not the header (RFC 9112, section 3.2.2)."""
+        target = request.target or quote(request.path)
+        path, mark, query = target.partition("?")
+        host = request.headers.get("host", "")
+        if not path.startswith("/") and "://" in path:
+            host, slash, rest = path.partition("://")[2].partition("/")
+            path = slash + rest
+        return cls(host, path, mark + query if query else "")
 
 
 @lru_cache(maxsize=256)
@@ -110,7 +138,7 @@ def _discovery_for(
         parts = urlsplit(rules.jwt_issuer)
         keys = f"{parts.scheme}://{parts.netloc}{_joined(parts.path or '/', 'keys')}"
     else:
-        issuer = origin if prefix == "/" else origin + "/" + prefix.removeprefix("/")
+        issuer = origin if prefix == "/" else origin + _encoded(prefix)
         keys = origin + _joined(prefix, "keys")
     jwks_uri = _lower_scheme(rules.jwks_uri) if rules.jwks_uri else keys
     return discovery_document(issuer, jwks_uri, algorithms)
@@ -125,12 +153,12 @@ def go_error(status: int, message: str) -> Response:
     return Response(status, headers, f"{message}\n".encode())
 
 
-def _redirect(path: str, request: Request) -> Response:
-    location = quote(path, safe="/:@!$&'()*+,;=~-._")
+def _redirect(target: str, request: Request) -> Response:
+    location = _encoded(target)
     headers: Headers = (("location", location),)
     if request.method not in {"GET", "HEAD"}:
         return Response(307, headers)
-    body = f'<a href="{escape(location)}">Temporary Redirect</a>.\n\n'.encode()
+    body = f'<a href="{_html_escaped(location)}">Temporary Redirect</a>.\n\n'.encode()
     return Response(307, (*headers, ("content-type", "text/html; charset=utf-8")), body)
 
 
@@ -153,15 +181,35 @@ def _without_port(host: str) -> str:
 
 def _clean(path: str) -> str:
     """A request path without empty and relative segments; a trailing slash stays."""
-    if not path.startswith("/"):
-        path = "/" + path
-    clean = posixpath.normpath(path).replace("//", "/", 1)
+    clean = posixpath.normpath("/" + path.lstrip("/"))
     return clean + "/" if path.endswith("/") and clean != "/" else clean
+
+
+def _segments(path: str) -> tuple[str, ...]:
+    """The decoded segments: an encoded slash separates none."""
+    return tuple(unquote(segment) for segment in path.split("/"))
+
+
+def _encoded(path: str) -> str:
+    """`path` as a URL has it; what is encoded already stays as it is."""
+    return quote(path, safe="/?:@!$&'()*+,;=~-._%")
+
+
+def _html_escaped(text: str) -> str:
+    """As Go writes it."""
+    return escape(text).replace("&quot;", "&#34;").replace("&#x27;", "&#39;")
+
+
+def _go_json(body: bytes) -> bytes:
+    """Go's encoder writes these three as escapes; both mean the same."""
+    for mark in (b"&", b"<", b">"):
+        body = body.replace(mark, b"\\u00%02x" % ord(mark))
+    return body
 
 
 def _joined(base: str, element: str) -> str:
     """The two as one absolute, clean path (Go's url.JoinPath)."""
-    return posixpath.normpath("/" + base.strip("/") + "/" + element.lstrip("/")).replace("//", "/")
+    return _encoded(posixpath.normpath("/" + base.strip("/") + "/" + element.lstrip("/")))
 
 
 def _lower_scheme(url: str) -> str:

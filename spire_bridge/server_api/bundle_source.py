@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
+from typing import ClassVar
 
 from spire_bridge.bundles.polled import Polled
 from spire_bridge.bundles.source import StateListener
@@ -35,6 +36,8 @@ class ServerApiSource:
 
     Raises `InvalidServerAddress` when it is made.
     """
+
+    authoritative: ClassVar[bool] = True  # an agent hears of keys from its server, later
 
     name: str
     address: str

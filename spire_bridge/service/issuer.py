@@ -10,7 +10,9 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from spire_bridge.bundles.file_source import FileSource
 from spire_bridge.bundles.last_good import LastGoodCopy
+from spire_bridge.bundles.source import Source
 from spire_bridge.bundles.store import BundleStore
 from spire_bridge.cloud.issuer_url import check_issuer_url
 from spire_bridge.config.yaml import InvalidConfig
@@ -18,11 +20,19 @@ from spire_bridge.errors import BridgeError
 from spire_bridge.issuer.documents import Documents
 from spire_bridge.issuer.key_set import KeySet
 from spire_bridge.issuer.url import IssuerUrl
-from spire_bridge.listen.address import ListenAddress
+from spire_bridge.listen.address import ListenAddress, UnixAddress
+from spire_bridge.listen.http import Handler
 from spire_bridge.listen.server import serving
+from spire_bridge.listen.tls import CertificateFiles
 from spire_bridge.publish.routes import IssuerRoutes
+from spire_bridge.server_api.bundle_source import ServerApiSource
 from spire_bridge.service.health import Readiness, health_routes, readiness
-from spire_bridge.service.settings import ServeSettings, SourceSettings, needs_restart
+from spire_bridge.service.settings import (
+    ListenSettings,
+    ServeSettings,
+    SourceSettings,
+    needs_restart,
+)
 from spire_bridge.spiffe.bundle import Bundle
 from spire_bridge.spiffe.id import TrustDomain
 from spire_bridge.telemetry.metrics import IssuerMetrics
@@ -38,8 +48,8 @@ _log = logging.getLogger(__name__)
 class Addresses:
     """Where a running issuer can be asked."""
 
-    issuer: ListenAddress
-    health: ListenAddress
+    issuer: ListenAddress | UnixAddress
+    health: ListenAddress | UnixAddress
 
 
 class Issuer:
@@ -82,12 +92,8 @@ class Issuer:
         health = health_routes(self.readiness, self._metrics, self._clock)
         async with AsyncExitStack() as stack:
             addresses = Addresses(
-                await stack.enter_async_context(
-                    serving(self._routes, ListenAddress.parse(self._settings.listen.address))
-                ),
-                await stack.enter_async_context(
-                    serving(health, ListenAddress.parse(self._settings.health.address))
-                ),
+                await stack.enter_async_context(_listening(self._routes, self._settings.listen)),
+                await stack.enter_async_context(_listening(health, self._settings.health)),
             )
             stack.push_async_callback(self._stop)
             for source in self._settings.sources:
@@ -141,12 +147,7 @@ class Issuer:
             self._expiry = None
 
     def _follow(self, settings: SourceSettings) -> None:
-        source = AgentSource(
-            settings.name,
-            settings.workload_api.address,
-            self._store.trust_domain,
-            settings.workload_api.timeout_seconds,
-        )
+        source = _source(settings, self._store.trust_domain)
         task = asyncio.create_task(self._store.follow(source), name=f"source {settings.name}")
         task.add_done_callback(_report_defect)
         self._sources[settings.name] = task
@@ -197,6 +198,37 @@ def _report_defect(task: asyncio.Task[None]) -> None:
     """Logs what no source should raise; the other sources and what is served stay."""
     if not task.cancelled() and (error := task.exception()) is not None:
         _log.critical("source has failed", extra={"task": task.get_name()}, exc_info=error)
+
+
+@asynccontextmanager
+async def _listening(
+    handler: Handler, settings: ListenSettings
+) -> AsyncIterator[ListenAddress | UnixAddress]:
+    """Serves at the configured place, with the configured certificate."""
+    if settings.tls is None:
+        async with serving(handler, settings.place()) as place:
+            yield place
+        return
+    files = CertificateFiles(Path(settings.tls.certificate), Path(settings.tls.key))
+    async with serving(handler, settings.place(), tls=files.context) as place:
+        following = asyncio.create_task(files.follow(settings.tls.interval_seconds))
+        try:
+            yield place
+        finally:
+            following.cancel()
+
+
+def _source(settings: SourceSettings, trust_domain: TrustDomain) -> Source:
+    name = settings.name
+    if (server := settings.server_api) is not None:
+        return ServerApiSource(
+            name, server.address, trust_domain, server.interval_seconds, server.timeout_seconds
+        )
+    if (file := settings.file) is not None:
+        return FileSource(name, Path(file.path), trust_domain, file.interval_seconds)
+    if (agent := settings.workload_api) is not None:
+        return AgentSource(name, agent.address, trust_domain, agent.timeout_seconds)
+    raise AssertionError(f"source {name} has no kind")  # its settings have been checked
 
 
 def _last_good_copy(settings: ServeSettings) -> LastGoodCopy | None:

@@ -12,7 +12,8 @@ from msgspec import Meta, Struct
 from spire_bridge.config.yaml import InvalidSetting, load
 from spire_bridge.errors import BridgeError
 from spire_bridge.issuer.url import IssuerUrl
-from spire_bridge.listen.address import ListenAddress
+from spire_bridge.listen.address import ListenAddress, UnixAddress
+from spire_bridge.server_api.address import ServerAddress
 from spire_bridge.spiffe.id import TrustDomain
 from spire_bridge.workload.address import EndpointAddress
 
@@ -28,6 +29,11 @@ def _check(parse: Callable[[str], object], setting: str, text: str) -> None:
     except BridgeError as error:
         advice = f" ({error.hint})" if error.hint else ""
         raise InvalidSetting(setting, f"{error.message}{advice}") from None
+
+
+def _check_absolute(setting: str, text: str) -> None:
+    if not Path(text).is_absolute():
+        raise InvalidSetting(setting, "Expected an absolute path")
 
 
 class _Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -48,8 +54,35 @@ class WorkloadApiSettings(_Settings, frozen=True):
         _check(EndpointAddress.parse, "address", self.address)
 
 
+class ServerApiSettings(_Settings, frozen=True):
+    """A SPIRE server's own socket: GetBundle, which alone tells expiry and taint."""
+
+    address: Annotated[str, Meta(description="unix:///path/to/spire-server/api.sock", min_length=1)]
+    interval_seconds: Annotated[
+        float, Meta(description="How often the server is asked", ge=0.5, le=3600)
+    ] = 10.0
+    timeout_seconds: Annotated[
+        float, Meta(description="How long the server may take to answer", gt=0, le=300)
+    ] = 10.0
+
+    def __post_init__(self) -> None:
+        _check(ServerAddress.parse, "address", self.address)
+
+
+class FileSettings(_Settings, frozen=True):
+    """A SPIFFE bundle document on disk, taken up when it is replaced."""
+
+    path: Annotated[str, Meta(description="The file, an absolute path")]
+    interval_seconds: Annotated[
+        float, Meta(description="How often the file is looked at", ge=0.1, le=3600)
+    ] = 0.5
+
+    def __post_init__(self) -> None:
+        _check_absolute("path", self.path)
+
+
 class SourceSettings(_Settings, frozen=True):
-    """A place that the trust domain's keys come from."""
+    """A place that the trust domain's keys come from: exactly one of the kinds."""
 
     name: Annotated[
         str,
@@ -58,7 +91,17 @@ class SourceSettings(_Settings, frozen=True):
             pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}\Z",
         ),
     ]
-    workload_api: WorkloadApiSettings
+    workload_api: WorkloadApiSettings | None = None
+    server_api: ServerApiSettings | None = None
+    file: FileSettings | None = None
+
+    def __post_init__(self) -> None:
+        kinds = (self.workload_api, self.server_api, self.file)
+        if sum(kind is not None for kind in kinds) != 1:
+            raise InvalidSetting(
+                "name",
+                f"Source {self.name!r} needs exactly one of `workload_api`, `server_api`, `file`",
+            )
 
 
 class IssuerSettings(_Settings, frozen=True):
@@ -76,13 +119,47 @@ class IssuerSettings(_Settings, frozen=True):
         _check(IssuerUrl.parse, "url", self.url)
 
 
-class ListenSettings(_Settings, frozen=True):
-    """A listener."""
+class TlsSettings(_Settings, frozen=True):
+    """A certificate and its key on disk, taken up when they change."""
 
-    address: Annotated[str, Meta(description="IP address and port: 127.0.0.1:8080, [::]:443")]
+    certificate: Annotated[str, Meta(description="PEM, leaf first; an absolute path")]
+    key: Annotated[str, Meta(description="PEM; an absolute path")]
+    interval_seconds: Annotated[
+        float, Meta(description="How often the files are looked at", ge=0.1, le=86_400)
+    ] = 5.0
 
     def __post_init__(self) -> None:
-        _check(ListenAddress.parse, "address", self.address)
+        _check_absolute("certificate", self.certificate)
+        _check_absolute("key", self.key)
+
+
+class ListenSettings(_Settings, frozen=True):
+    """A listener, at an address or at a unix socket, with TLS or without."""
+
+    address: Annotated[
+        str | None, Meta(description="IP address and port: 127.0.0.1:8080, [::]:443")
+    ] = None
+    socket: Annotated[str | None, Meta(description="A unix socket instead, an absolute path")] = (
+        None
+    )
+    socket_mode: Annotated[
+        str, Meta(description="The socket's mode, octal in quotes", pattern=r"^0?[0-7]{3}\Z")
+    ] = "0660"
+    tls: TlsSettings | None = None
+
+    def __post_init__(self) -> None:
+        if (self.address is None) is (self.socket is None):
+            raise InvalidSetting("address", "Expected exactly one of `address` and `socket`")
+        if self.address is not None:
+            _check(ListenAddress.parse, "address", self.address)
+        if self.socket is not None:
+            _check_absolute("socket", self.socket)
+
+    def place(self) -> ListenAddress | UnixAddress:
+        """Where to listen."""
+        if self.socket is not None:
+            return UnixAddress(Path(self.socket), int(self.socket_mode, 8))
+        return ListenAddress.parse(self.address or "")
 
 
 class LastGoodSettings(_Settings, frozen=True):
@@ -102,8 +179,8 @@ class LastGoodSettings(_Settings, frozen=True):
     ] = DAY_SECONDS
 
     def __post_init__(self) -> None:
-        if self.path is not None and not Path(self.path).is_absolute():
-            raise InvalidSetting("path", "Expected an absolute path")
+        if self.path is not None:
+            _check_absolute("path", self.path)
 
 
 class LogSettings(_Settings, frozen=True):
@@ -123,7 +200,10 @@ class ServeSettings(_Settings, frozen=True):
     issuer: IssuerSettings
     sources: Annotated[
         tuple[SourceSettings, ...],
-        Meta(description="Agents of the trust domain, one for each cluster", min_length=1),
+        Meta(
+            description="Agents of the trust domain (one for each cluster), its server, a file",
+            min_length=1,
+        ),
     ]
     listen: ListenSettings = ListenSettings(address=DEFAULT_LISTEN)
     health: Annotated[
@@ -140,7 +220,8 @@ class ServeSettings(_Settings, frozen=True):
             raise InvalidSetting(
                 "sources", f"Sources must have different names; twice: {', '.join(twice)}"
             )
-        if self.listen.address == self.health.address and not self.listen.address.endswith(":0"):
+        places = self.listen.place(), self.health.place()
+        if places[0] == places[1] and not str(places[0]).endswith(":0"):
             raise InvalidSetting("health", "`listen` and `health` must have different addresses")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 from spire_bridge.bundles.source import SourceState, StateListener
 from spire_bridge.errors import BridgeError
@@ -27,6 +28,8 @@ class AgentSource:
     its last good bundle stays: it is then an agent of another trust domain, or a broken
     one. Revocation is an empty bundle.
     """
+
+    authoritative: ClassVar[bool] = False
 
     name: str
     address: str

@@ -56,8 +56,11 @@ def make_bundle(*key_ids: str, other_keys: str = "") -> Bundle:
 class ScriptedSource:
     """A source that passes on the events it is given, each before `send` returns."""
 
-    def __init__(self, name: str, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, name: str, clock: Callable[[], float], *, authoritative: bool = False
+    ) -> None:
         self.name = name
+        self.authoritative = authoritative
         self.ended = False
         self._clock = clock
         self._events: asyncio.Queue[Any] = asyncio.Queue()
@@ -119,8 +122,8 @@ class Cast:
     def _count(self) -> None:
         self.states += 1
 
-    def join(self, name: str) -> ScriptedSource:
-        source = ScriptedSource(name, self.clock)
+    def join(self, name: str, *, authoritative: bool = False) -> ScriptedSource:
+        source = ScriptedSource(name, self.clock, authoritative=authoritative)
         self.tasks[name] = asyncio.create_task(self.store.follow(source))  # type: ignore[arg-type]
         return source
 
