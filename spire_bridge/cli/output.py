@@ -21,11 +21,14 @@ def print_note(text: str) -> None:
 def from_now(epoch_seconds: float, now: float | None = None) -> str:
     """A time as it lies from now: `in 4m59s`, `2h03m ago`."""
     seconds = round(epoch_seconds - (time.time() if now is None else now))
-    distance = abs(seconds)
-    if distance < 60:
-        text = f"{distance}s"
-    elif distance < 3600:
-        text = f"{distance // 60}m{distance % 60:02}s"
-    else:
-        text = f"{distance // 3600}h{distance % 3600 // 60:02}m"
-    return f"in {text}" if seconds >= 0 else f"{text} ago"
+    return f"in {span(seconds)}" if seconds >= 0 else f"{span(-seconds)} ago"
+
+
+def span(seconds: float) -> str:
+    """A length of time: `42s`, `4m59s`, `2h03m`."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole}s"
+    if whole < 3600:
+        return f"{whole // 60}m{whole % 60:02}s"
+    return f"{whole // 3600}h{whole % 3600 // 60:02}m"

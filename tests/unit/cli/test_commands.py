@@ -72,6 +72,7 @@ def test_help_of_every_option_says_what_it_is(name: str) -> None:
         "fetch x509 --output yaml",
         "validate",
         "serve",
+    "status",
         "dev --port 65536",
         "dev --port -1",
         "completion fish",
