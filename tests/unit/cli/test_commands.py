@@ -19,7 +19,7 @@ from spire_bridge.cli.main import build_parser, main
 from spire_bridge.cli.output import from_now
 
 COMMANDS = [
-    *("dev", "fetch jwt", "fetch x509", "fetch bundles", "validate", "serve"),
+    *("dev", "fetch jwt", "fetch x509", "fetch bundles", "validate", "serve", "status"),
     *("config check", "config schema", "completion", "version"),
 ]
 
@@ -72,7 +72,6 @@ def test_help_of_every_option_says_what_it_is(name: str) -> None:
         "fetch x509 --output yaml",
         "validate",
         "serve",
-    "status",
         "dev --port 65536",
         "dev --port -1",
         "completion fish",
