@@ -6,16 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit
 
+from spire_bridge.cloud.finding import Finding
 from spire_bridge.issuer.url import IssuerUrl
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """A verifier that would refuse an issuer, and why."""
-
-    verifier: str
-    reason: str
-    source: str
 
 
 @dataclass(frozen=True, slots=True)
