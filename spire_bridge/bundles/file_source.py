@@ -21,7 +21,7 @@ DEFAULT_INTERVAL_SECONDS = 0.5
 
 
 class BundleFileMissing(FileFailure):
-    """There is no file at the path, for now."""
+    """There is no file at the path; one may come."""
 
     code = "BUNDLE_FILE_MISSING"
     exit_status = EXIT_UNAVAILABLE

@@ -31,12 +31,8 @@ class LastGoodCopy:
         None if there is no file yet. Raises `BridgeError` for one that can't be read or
         is not of this trust domain.
         """
-        try:
-            self.path.stat()
-        except FileNotFoundError:
+        if self._is_absent():
             return None
-        except (OSError, ValueError):
-            pass  # reading it fails too, and says why
         data = read_limited(self.path, max_bytes=_MAX_FILE_BYTES)
         try:
             copy = parse_object(data, what="last good copy", max_bytes=_MAX_FILE_BYTES)
@@ -48,6 +44,15 @@ class LastGoodCopy:
         if not isinstance(document, str) or not is_integer(confirmed_at):
             raise InvalidBundle(f"{self.path} is not a last good copy")
         return Bundle.from_document(self.trust_domain, document.encode()), float(confirmed_at)
+
+    def _is_absent(self) -> bool:
+        try:
+            self.path.stat()
+        except FileNotFoundError:
+            return True
+        except (OSError, ValueError):
+            return False  # reading it fails too, and says why
+        return False
 
     def save(self, bundle: Bundle, confirmed_at: float) -> None:
         """Replaces the file. Raises `BridgeError`."""
