@@ -115,7 +115,8 @@ def parse_hcl(text: str, *, name: str) -> Section:
         raise InvalidHcl(f"unable to decode configuration: {name} starts with a byte order mark")
     try:
         value = hcl.loads(text) if text.strip() else {}
-    except (ValueError, RecursionError) as error:
+    # The parser works out sums on the way, which the language doesn't have.
+    except (ValueError, ArithmeticError, RecursionError) as error:
         raise InvalidHcl(f"unable to decode configuration: {name}: {error}") from None
     if not isinstance(value, dict):
         raise InvalidHcl(f"unable to decode configuration: {name} is no HCL")

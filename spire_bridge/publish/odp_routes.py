@@ -62,10 +62,10 @@ class OdpRoutes:
         self._jwks = self._resource(Document.of({"keys": ordered}))
 
     def __call__(self, request: Request) -> Response:
+        moved = redirection(request)
+        if moved is not None:
+            return moved
         target = _Target.of(request)
-        clean = _clean(target.path)
-        if clean != target.path and request.method != "CONNECT":
-            return _redirect(clean + target.query, request)
         segments = _segments(target.path)
         if segments not in {self._discovery_path, self._jwks_path}:
             return go_error(404, "404 page not found")
@@ -84,7 +84,7 @@ class OdpRoutes:
         return self._jwks(request)
 
     def _serve_discovery(self, request: Request, host: str) -> Response:
-        host = request.headers.get("x-forwarded-host") or host
+        host = _as_utf8(request.headers.get("x-forwarded-host") or host)
         try:
             self._rules.domains.check(_without_port(host))
         except DomainRefused as error:
@@ -153,8 +153,13 @@ def go_error(status: int, message: str) -> Response:
     return Response(status, headers, f"{message}\n".encode())
 
 
-def _redirect(target: str, request: Request) -> Response:
-    location = _encoded(target)
+def redirection(request: Request) -> Response | None:
+    """To the clean path, as Go's net/http does it; None for one that is clean."""
+    target = _Target.of(request)
+    clean = _clean(target.path)
+    if clean == target.path or request.method == "CONNECT":
+        return None
+    location = _encoded(clean) + target.query
     headers: Headers = (("location", location),)
     if request.method not in {"GET", "HEAD"}:
         return Response(307, headers)
@@ -192,7 +197,11 @@ def _segments(path: str) -> tuple[str, ...]:
 
 def _encoded(path: str) -> str:
     """`path` as a URL has it; what is encoded already stays as it is."""
-    return quote(path, safe="/?:@!$&'()*+,;=~-._%")
+    return quote(path, safe="/:@!$&'()*+,;=~-._%")
+
+
+def _as_utf8(header: str) -> str:
+    return header.encode("latin-1", errors="replace").decode(errors="replace")
 
 
 def _html_escaped(text: str) -> str:
@@ -209,7 +218,7 @@ def _go_json(body: bytes) -> bytes:
 
 def _joined(base: str, element: str) -> str:
     """The two as one absolute, clean path (Go's url.JoinPath)."""
-    return _encoded(posixpath.normpath("/" + base.strip("/") + "/" + element.lstrip("/")))
+    return _encoded(posixpath.normpath("/" + (base.strip("/") + "/" + element).lstrip("/")))
 
 
 def _lower_scheme(url: str) -> str:

@@ -21,7 +21,7 @@ from spire_bridge.listen.http import Handler, Request, Response
 from spire_bridge.listen.server import serving
 from spire_bridge.listen.tls import CertificateFiles
 from spire_bridge.publish.domain_policy import DomainPolicy, DomainRefused
-from spire_bridge.publish.odp_routes import OdpRoutes, OdpRules, go_error
+from spire_bridge.publish.odp_routes import OdpRoutes, OdpRules, go_error, redirection
 from spire_bridge.server_api.bundle_source import ServerApiSource
 from spire_bridge.service.odp_config import HealthChecks, KeySource, OdpConfig, load_odp_config
 from spire_bridge.service.serve import stop_signals
@@ -162,6 +162,9 @@ def _health(checks: HealthChecks, store: BundleStore, fresh_seconds: float) -> H
     started = time.time()
 
     def handle(request: Request) -> Response:
+        moved = redirection(request)
+        if moved is not None:
+            return moved
         if request.path not in {checks.ready_path, checks.live_path}:
             return go_error(404, "404 page not found")
         if request.method not in {"GET", "HEAD"}:

@@ -6,6 +6,7 @@ operator has seen before means the same. Unknown options are ignored, as there.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -17,6 +18,8 @@ DEFAULT_POLL_SECONDS = 10.0
 DEFAULT_FILE_SYNC_SECONDS = 60.0
 DEFAULT_HEALTH_PORT = 8008
 _MAX_FILE_BYTES = 1024 * 1024
+
+_BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 _SECTIONS = ("acme", "serving_cert_file", "server_api", "workload_api", "file", "health_checks")
 _OPTIONS = frozenset(
@@ -280,4 +283,7 @@ def _scheme_and_host(text: str, message: str) -> tuple[str, str]:
         _ = parts.port
     except ValueError:
         raise InvalidHcl(message) from None
+    malformed = text.startswith(":") or _BAD_ESCAPE.search(text) or not text.isprintable()
+    if malformed or " " in parts.netloc:
+        raise InvalidHcl(message)
     return parts.scheme, parts.netloc
