@@ -1,0 +1,114 @@
+"""The dashboard and the alert rules ask only for metrics that an issuer has."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+from issuer_at_work import IssuerAtWork, issuing, settings_for
+from loopback_http import ask
+from prometheus_client.parser import text_string_to_metric_families
+
+from spire_bridge.sandbox.trust_domain import SandboxTrustDomain
+from spire_bridge.sandbox.workload import Workload
+from spire_bridge.telemetry.metrics import IssuerMetrics
+
+DEPLOY = Path(__file__).parents[3] / "deploy"
+DASHBOARD = json.loads((DEPLOY / "grafana" / "issuer.json").read_text())
+ALERTS = yaml.safe_load((DEPLOY / "prometheus" / "alerts.yaml").read_text())
+RULES = [rule for group in ALERTS["groups"] for rule in group["rules"]]
+
+OF_PROMETHEUS = {"up"}  # what it adds to each scrape
+
+# What is no metric in an expression, once its texts are gone: label matchers, ranges,
+# aggregations with their labels, labels to match on, functions, words between operands.
+NO_METRIC = re.compile(
+    r"\{[^}]*\}|\[[^]]*\]|[a-z]+ (?:by|without) \([^)]*\)|(?:on|ignoring) \([^)]*\)"
+    r"|[a-z_0-9]+\(|\b(?:and|or|unless|bool)\b"
+)
+NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
+
+
+def metrics_of(expression: str) -> set[str]:
+    without_texts = re.sub(r'"[^"]*"', "", expression)
+    return set(NAME.findall(NO_METRIC.sub(" ", without_texts)))
+
+
+def expressions(node: Any) -> Iterator[str]:
+    """What the dashboard asks for, in panels and in variables."""
+    if isinstance(node, dict):
+        if "expr" in node:
+            yield node["expr"]
+        query = node.get("query")
+        if isinstance(query, str) and (label := re.fullmatch(r"label_values\((.*), \w+\)", query)):
+            yield label[1]
+        for child in node.values():
+            yield from expressions(child)
+    elif isinstance(node, list):
+        for child in node:
+            yield from expressions(child)
+
+
+USED = set[str]().union(
+    *(metrics_of(expression) for expression in expressions(DASHBOARD)),
+    *(metrics_of(rule["expr"]) for rule in RULES),
+)
+
+
+def test_names_are_found_in_an_expression() -> None:
+    expression = (
+        'max by (job, instance) (a_total{job="b"}) != on (job) sum(rate(c[5m])) or absent(d)'
+    )
+    assert metrics_of(expression) == {"a_total", "c", "d"}
+
+
+def test_only_families_of_the_issuer_are_used() -> None:
+    families = IssuerMetrics().registry.collect()
+    known = {f"{f.name}_total" if f.type == "counter" else f.name for f in families}
+    assert known >= USED - OF_PROMETHEUS
+    assert len(USED - OF_PROMETHEUS) >= 6
+
+
+async def test_whatever_is_used_is_in_a_scrape(
+    sandbox: SandboxTrustDomain, workload: Workload
+) -> None:
+    """A family that nothing counts would leave a panel empty and an alert asleep."""
+    async with issuing(settings_for(workload)) as at_work:
+        await at_work.serves({key.key_id for key in sandbox.jwt.keys})
+        assert await scraped(at_work) >= USED - OF_PROMETHEUS
+
+
+async def scraped(at_work: IssuerAtWork) -> set[str]:
+    answer = await ask(at_work.addresses.health, "/metrics")
+    families = text_string_to_metric_families(answer.body.decode())
+    return {sample.name for family in families for sample in family.samples}
+
+
+def test_an_alert_says_how_bad_it_is_and_what_it_means() -> None:
+    for rule in RULES:
+        assert rule["alert"].startswith("SpireBridge")
+        assert rule["labels"]["severity"] in {"warning", "critical"}
+        assert set(rule["annotations"]) == {"summary", "description"}
+    assert len({rule["alert"] for rule in RULES}) == len(RULES)
+
+
+def test_every_alert_is_tried() -> None:
+    trials = (DEPLOY / "prometheus" / "alerts_test.yaml").read_text()
+    assert [rule["alert"] for rule in RULES if rule["alert"] not in trials] == []
+
+
+def test_panels_have_their_own_number_and_place() -> None:
+    panels = DASHBOARD["panels"]
+    assert len({panel["id"] for panel in panels}) == len(panels)
+    cells = [
+        (column, row)
+        for place in (panel["gridPos"] for panel in panels)
+        for column in range(place["x"], place["x"] + place["w"])
+        for row in range(place["y"], place["y"] + place["h"])
+    ]
+    assert len(set(cells)) == len(cells)
+    assert max(column for column, _ in cells) < 24
