@@ -8,12 +8,22 @@ import os
 import sys
 from collections.abc import Sequence
 
-from spire_bridge.cli import completion, config, dev, fetch, serve, status, validate, version
+from spire_bridge.cli import (
+    completion,
+    config,
+    dev,
+    fetch,
+    publish,
+    serve,
+    status,
+    validate,
+    version,
+)
 from spire_bridge.errors import EXIT_FAILURE, BridgeError
 
 # Each has `add_parser(subparsers)` and sets `run`, a function from the arguments to an exit
 # status. Rooms are imported inside of it: a command loads only what it uses.
-_COMMANDS = (dev, fetch, validate, serve, status, config, completion, version)
+_COMMANDS = (dev, fetch, validate, serve, publish, status, config, completion, version)
 
 _EPILOG = """\
 exit status: 0 done, 1 failed, 2 wrong usage or configuration, 3 no identity issued by

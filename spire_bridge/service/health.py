@@ -40,7 +40,7 @@ def readiness(store: BundleStore, *, now: float, max_age_seconds: float) -> Read
     reasons: list[str] = []
     if store.bundle is None:
         reasons.append("no bundle has arrived yet")
-        reasons.extend(f"source {s.name}: {_trouble(s)}" for s in sources)
+        reasons.extend(f"source {s.name}: {trouble(s)}" for s in sources)
     elif age is not None and age > max_age_seconds:
         reasons.append(
             f"the bundle was last confirmed {age:.0f} s ago; {max_age_seconds:g} s are allowed"
@@ -81,7 +81,8 @@ def record(metrics: IssuerMetrics, verdict: Readiness) -> None:
         metrics.source_keys.labels(status.name).set(status.keys)
 
 
-def _trouble(status: SourceStatus) -> str:
+def trouble(status: SourceStatus) -> str:
+    """Why a source has told no bundle."""
     error = status.state.last_error
     return f"{error.message} [{error.code}]" if error else "waiting for its first answer"
 

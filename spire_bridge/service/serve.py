@@ -21,7 +21,7 @@ _log = logging.getLogger(__name__)
 def serve(config: Path) -> None:
     """Runs the issuer until SIGTERM or SIGINT. Raises `BridgeError` if it can't start."""
     settings = load_serve_settings(config)
-    _configure(settings.log)
+    configure(settings.log)
     asyncio.run(_serve(Issuer(settings), config))
 
 
@@ -71,7 +71,8 @@ async def stop_signals() -> AsyncIterator[asyncio.Event]:
             loop.remove_signal_handler(number)
 
 
-def _configure(log: LogSettings) -> None:
+def configure(log: LogSettings) -> None:
+    """Has the logs of a service be as its settings say."""
     if log.format == "auto":
         configure_logging("text" if sys.stderr.isatty() else "json", log.level)
     else:

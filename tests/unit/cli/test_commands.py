@@ -19,7 +19,7 @@ from spire_bridge.cli.main import build_parser, main
 from spire_bridge.cli.output import from_now
 
 COMMANDS = [
-    *("dev", "fetch jwt", "fetch x509", "fetch bundles", "validate", "serve", "status"),
+    *("dev", "fetch jwt", "fetch x509", "fetch bundles", "validate", "serve", "publish", "status"),
     *("config check", "config schema", "completion", "version"),
 ]
 

@@ -1,0 +1,190 @@
+"""From the configured sources to the issuer's key set, made anew at every change."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from spire_bridge.bundles.file_source import FileSource
+from spire_bridge.bundles.last_good import LastGoodCopy
+from spire_bridge.bundles.source import Source
+from spire_bridge.bundles.store import BundleStore, SourceStatus
+from spire_bridge.errors import BridgeError
+from spire_bridge.issuer.key_set import KeySet
+from spire_bridge.server_api.bundle_source import ServerApiSource
+from spire_bridge.service.settings import ServeSettings, SourceSettings
+from spire_bridge.spiffe.bundle import Bundle
+from spire_bridge.spiffe.id import TrustDomain
+from spire_bridge.workload.agent_source import AgentSource
+
+# How often the last good copy is written anew while nothing changes, to confirm its age.
+_CONFIRM_SECONDS = 300.0
+
+_log = logging.getLogger(__name__)
+
+
+class Following:
+    """Follows the sources of one trust domain, and keeps the last good copy.
+
+    `on_keys` is called with the key set whenever the bundle has changed or one of its keys
+    has expired. Use `restore()`, then `running()`.
+    """
+
+    def __init__(
+        self,
+        settings: ServeSettings,
+        *,
+        on_keys: Callable[[KeySet], None],
+        clock: Callable[[], float],
+    ) -> None:
+        self._on_keys = on_keys
+        self._clock = clock
+        self._progress = asyncio.Event()
+        self.store = BundleStore(
+            TrustDomain.parse(settings.trust_domain),
+            on_change=self._announce,
+            on_state=self._progress.set,
+            clock=clock,
+        )
+        self._last_good = _last_good_copy(settings)
+        self._settings = {source.name: source for source in settings.sources}
+        self._sources: dict[str, asyncio.Task[None]] = {}
+        self._expiry: asyncio.TimerHandle | None = None
+
+    def restore(self) -> None:
+        """Puts the last good copy in force, if there is one, until a source speaks."""
+        if self._last_good is None:
+            return
+        try:
+            copy = self._last_good.load()
+        except BridgeError as error:
+            _log.warning("last good copy is not used", extra={"reason": error.message})
+            return
+        if copy is not None:
+            bundle, confirmed_at = copy
+            age = round(self._clock() - confirmed_at)
+            _log.info("last good copy is in force", extra={"age_seconds": age})
+            self.store.restore(bundle, confirmed_at)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Follows the sources until the context is left."""
+        for source in self._settings.values():
+            self._follow(source)
+        confirming = asyncio.create_task(self._confirm(), name="last-good-copy")
+        try:
+            yield
+        finally:
+            confirming.cancel()
+            await self._stop()
+
+    async def change_sources(self, wanted: Sequence[SourceSettings]) -> None:
+        """Follows these from now on, and starts again what an agent's answer has ended."""
+        before, after = self._settings, {source.name: source for source in wanted}
+        self._settings = after
+        for name, source in before.items():
+            if after.get(name) != source or self._sources[name].done():
+                await self._unfollow(name)
+        for name, source in after.items():
+            if name not in self._sources:
+                self._follow(source)
+        await asyncio.sleep(0)  # each has begun before a further change may end it
+
+    async def all_answered(self) -> None:
+        """Returns once every source has told a bundle, or something that was refused.
+
+        One that can't be reached has not answered; one that has ended never will.
+        """
+        while not self._have_all_answered():
+            self._progress.clear()
+            await self._progress.wait()
+
+    def repeat(self) -> None:
+        """Calls `on_keys` again, if there is a bundle."""
+        if self.store.bundle is not None:
+            self._announce(self.store.bundle)
+
+    def _announce(self, bundle: Bundle) -> None:
+        key_set = KeySet.from_bundle(bundle.jwt, self._clock())
+        self._on_keys(key_set)
+        self._stop_expiry_timer()
+        if key_set.next_expiry is not None:
+            delay = max(0.0, key_set.next_expiry - self._clock())
+            self._expiry = asyncio.get_running_loop().call_later(delay, self._announce, bundle)
+        self._save()
+
+    def _stop_expiry_timer(self) -> None:
+        if self._expiry is not None:
+            self._expiry.cancel()
+            self._expiry = None
+
+    def _have_all_answered(self) -> bool:
+        answered = {status.name for status in self.store.statuses() if _has_answered(status)}
+        return all(name in answered or task.done() for name, task in self._sources.items())
+
+    def _follow(self, settings: SourceSettings) -> None:
+        source = _source(settings, self.store.trust_domain)
+        task = asyncio.create_task(self.store.follow(source), name=f"source {settings.name}")
+        task.add_done_callback(self._ended)
+        self._sources[settings.name] = task
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """Logs what no source should raise; the other sources and their keys stay."""
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _log.critical("source has failed", extra={"task": task.get_name()}, exc_info=error)
+        self._progress.set()
+
+    async def _unfollow(self, name: str) -> None:
+        task = self._sources.pop(name)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        self.store.remove(name)
+
+    async def _stop(self) -> None:
+        self._stop_expiry_timer()
+        self._save()
+        for task in self._sources.values():
+            task.cancel()
+        await asyncio.gather(*self._sources.values(), return_exceptions=True)
+
+    async def _confirm(self) -> None:
+        while True:
+            await asyncio.sleep(_CONFIRM_SECONDS)
+            self._save()
+
+    def _save(self) -> None:
+        bundle, confirmed_at = self.store.bundle, self.store.confirmed_at
+        if self._last_good is None or bundle is None or confirmed_at is None:
+            return
+        try:
+            self._last_good.save(bundle, confirmed_at)
+        except BridgeError as error:  # what is published does not depend on it
+            _log.error("last good copy was not written", extra={"reason": error.message})
+
+
+def _has_answered(status: SourceStatus) -> bool:
+    refused = status.state.connected and status.state.last_error is not None
+    return refused or status.received_at is not None
+
+
+def _source(settings: SourceSettings, trust_domain: TrustDomain) -> Source:
+    name = settings.name
+    if (server := settings.server_api) is not None:
+        return ServerApiSource(
+            name, server.address, trust_domain, server.interval_seconds, server.timeout_seconds
+        )
+    if (file := settings.file) is not None:
+        return FileSource(name, Path(file.path), trust_domain, file.interval_seconds)
+    if (agent := settings.workload_api) is not None:
+        return AgentSource(name, agent.address, trust_domain, agent.timeout_seconds)
+    raise AssertionError(f"source {name} has no kind")  # its settings have been checked
+
+
+def _last_good_copy(settings: ServeSettings) -> LastGoodCopy | None:
+    path = settings.last_good.path
+    if path is None:
+        return None
+    return LastGoodCopy(Path(path), TrustDomain.parse(settings.trust_domain))
