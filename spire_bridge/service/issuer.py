@@ -19,7 +19,7 @@ from spire_bridge.listen.http import Handler
 from spire_bridge.listen.server import serving
 from spire_bridge.listen.tls import CertificateFiles
 from spire_bridge.publish.routes import IssuerRoutes
-from spire_bridge.service.findings import warn_of_refusals
+from spire_bridge.service.findings import KeySetFindings, warn_of_refusals
 from spire_bridge.service.following import Following
 from spire_bridge.service.health import Readiness, health_routes, readiness
 from spire_bridge.service.settings import ListenSettings, ServeSettings, needs_restart
@@ -48,6 +48,7 @@ class Issuer:
         self._url = IssuerUrl.parse(settings.issuer.url)
         self._routes = IssuerRoutes(self._url, cache_seconds=settings.issuer.cache_seconds)
         self._metrics = IssuerMetrics()
+        self._findings = KeySetFindings()
         self._following = Following(settings, on_keys=self._publish, clock=clock)
         self._store = self._following.store
         self._reloading = asyncio.Lock()
@@ -74,6 +75,10 @@ class Issuer:
             await stack.enter_async_context(self._following.running())
             yield addresses
 
+    def count_reload(self, *, accepted: bool) -> None:
+        """Counts an attempt to put another configuration in force."""
+        self._metrics.reloads.labels("accepted" if accepted else "refused").inc()
+
     async def reload(self, wanted: ServeSettings) -> None:
         """Puts `wanted` in force, and starts again what an agent's answer has ended.
 
@@ -93,7 +98,9 @@ class Issuer:
 
     def _publish(self, key_set: KeySet) -> None:
         """From a changed key set to what is served, in one step."""
-        self._routes.show(Documents.of(self._url, key_set))
+        documents = Documents.of(self._url, key_set)
+        self._routes.show(documents)
+        self._findings.note(key_set, documents)
         self._metrics.published_keys.set(len(key_set.keys))
         self._metrics.changes.inc()
         _log.info("documents have changed", extra={"keys": len(key_set.keys)})

@@ -48,11 +48,13 @@ async def _reload(issuer: Issuer, config: Path) -> None:
     try:
         await issuer.reload(load_serve_settings(config))
     except BridgeError as error:
+        issuer.count_reload(accepted=False)
         _log.error(
             "configuration was not reloaded; the old one stays in force",
             extra={"code": error.code, "reason": error.message, "hint": error.hint},
         )
     else:
+        issuer.count_reload(accepted=True)
         _log.info("configuration was reloaded", extra={"file": str(config)})
 
 

@@ -50,6 +50,8 @@ class IssuerMetrics:
             ["result"],
             registry=self.registry,
         )
+        for result in ("accepted", "refused"):  # there from the start, so that the first counts
+            self.reloads.labels(result)
 
     def exposition(self) -> bytes:
         """The metrics in Prometheus' text format."""

@@ -36,7 +36,7 @@ def test_values_come_out_by_label() -> None:
     found = families(metrics)
     assert found["spire_bridge_source_connected"] == {("east",): 1.0, ('we"st\n',): 0.0}
     assert found["spire_bridge_document_changes"] == {(): 1.0}
-    assert found["spire_bridge_config_reloads"] == {("refused",): 2.0}
+    assert found["spire_bridge_config_reloads"] == {("accepted",): 0.0, ("refused",): 2.0}
 
 
 def test_two_issuers_in_one_process_count_apart() -> None:
