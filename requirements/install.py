@@ -27,8 +27,8 @@ VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 PURPOSES = {
     "run": ["build", "run"],
-    "test": ["build", "run", "test"],
-    "lint": ["build", "run", "lint"],
+    "test": ["build", "run", "extras", "test"],
+    "lint": ["build", "run", "extras", "lint"],
     "lock": ["lock"],
 }
 

@@ -20,7 +20,7 @@ HASH = re.compile(r" +--hash=sha256:[0-9a-f]{64}( \\)?")
 COMMENT = re.compile(r" *#.*")
 
 
-@pytest.mark.parametrize("lock", ["build", "lint", "lock", "run", "test"])
+@pytest.mark.parametrize("lock", ["build", "extras", "lint", "lock", "run", "test"])
 def test_a_lock_pins_by_hash_what_pyproject_asks_for(lock: str) -> None:
     text = (LOCKS / f"{lock}.txt").read_text()
     lines = [line for line in text.splitlines() if not COMMENT.fullmatch(line)]
@@ -40,11 +40,13 @@ def test_a_lock_names_no_index(lock: Path) -> None:
 def direct_requirements(lock: str) -> set[str]:
     """The names that pyproject.toml asks for, as a lock writes them (PEP 503)."""
     pyproject = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    if lock == "run":
-        project = pyproject["project"]
-        wanted = [*project["dependencies"], *project["optional-dependencies"]["dev"]]
-    else:
-        wanted = pyproject["dependency-groups"][lock]
+    project, groups = pyproject["project"], pyproject["dependency-groups"]
+    extras = project["optional-dependencies"]
+    wanted = {
+        "run": [*project["dependencies"], *extras["dev"]],
+        "extras": [*extras["acme"], *extras["buckets"]],
+        **groups,
+    }[lock]
     names = [re.split(r"[^\w.-]", requirement)[0] for requirement in wanted]
     return {re.sub(r"[-_.]+", "-", name).lower() for name in names}
 
