@@ -19,6 +19,8 @@ An authoritative source (SPIRE's server) overrides this: while it is connected t
 is what it tells, and keys that it has dropped stay out when it is lost, whatever an agent
 that has not heard of it still tells.
 
+The bundle has the sequence number and refresh hint of a source that told just these keys.
+
 A source that lacks keys of the bundle, or still has keys that others have dropped, lags.
 """
 
@@ -71,6 +73,7 @@ class _Record:
     current: bool = False  # whether it has told a bundle on its present connection
     received_at: float | None = None
     confirmed_at: float | None = None  # when its bundle was last known to be what it tells
+    told: Bundle | None = None  # its last bundle, whole
     keys: Mapping[str, JwtAuthority] = field(default_factory=dict)
     ever_told: frozenset[str] = frozenset()
     last_told: frozenset[str] = frozenset()  # by itself: `keys` can be emptied by others' news
@@ -114,6 +117,7 @@ class BundleStore:
         self._records: dict[str, _Record] = {}
         self._carried: Mapping[str, JwtAuthority] = {}  # of a last-good copy or a removed source
         self._carried_confirmed_at: float | None = None
+        self._restored: Bundle | None = None
         self._bundle: Bundle | None = None
 
     @property
@@ -136,6 +140,7 @@ class BundleStore:
 
     def restore(self, bundle: Bundle, confirmed_at: float) -> None:
         """Puts a last-good copy in force until a source speaks."""
+        self._restored = bundle
         self._carried = bundle.jwt.authorities
         self._carried_confirmed_at = min(confirmed_at, self._clock())
         self._combine()
@@ -186,6 +191,7 @@ class BundleStore:
                 if other is not record and not other.current:
                     other.keys = {}
             self._carried, self._carried_confirmed_at = {}, None
+        record.told = bundle
         record.current = True
         record.received_at = record.confirmed_at = self._clock()
         self._combine()
@@ -238,10 +244,13 @@ class BundleStore:
         keys = self._combined_keys()
         if not keys and self.confirmed_at is None:
             return  # nobody has told anything: that is no empty bundle
+        version = self._version_of(keys)
         bundle = Bundle(
             self.trust_domain,
             JwtBundle.of(self.trust_domain, keys.values()),
             X509Bundle(self.trust_domain),
+            sequence=version.sequence if version is not None else None,
+            refresh_hint_seconds=version.refresh_hint_seconds if version is not None else None,
         )
         if bundle != self._bundle:
             self._bundle = bundle
@@ -259,6 +268,12 @@ class BundleStore:
             withdrawn = frozenset[str]().union(*(record.withdrawn for record in authorities))
             keys = {key_id: key for key_id, key in keys.items() if key_id not in withdrawn}
         return keys
+
+    def _version_of(self, keys: Mapping[str, JwtAuthority]) -> Bundle | None:
+        """What was told with just these keys, and so with their sequence number and hint."""
+        told = (self._restored, *(record.told for record in self._records.values()))
+        same = [b for b in told if b is not None and b.jwt.authorities == keys]
+        return max(same, key=lambda b: -1 if b.sequence is None else b.sequence, default=None)
 
     def _status(self, name: str, record: _Record) -> SourceStatus:
         missing: frozenset[str] = frozenset()

@@ -41,11 +41,11 @@ def add_parser(subparsers: Subparsers) -> None:
 
 def run_check(arguments: argparse.Namespace) -> int:
     from spire_bridge.cloud.issuer_url import check_issuer_url
-    from spire_bridge.issuer.url import IssuerUrl
     from spire_bridge.service.settings import load_serve_settings
 
     settings = load_serve_settings(arguments.file)
-    findings = check_issuer_url(IssuerUrl.parse(settings.issuer.url))
+    urls = (url for issuer in settings.all_issuers() for url in issuer.issuer.issuer_urls())
+    findings = [finding for url in urls for finding in check_issuer_url(url)]
     if arguments.output == "json":
         warnings = [{"verifier": f.verifier, "reason": f.reason} for f in findings]
         print_json({"file": str(arguments.file), "valid": True, "warnings": warnings})

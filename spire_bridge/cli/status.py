@@ -8,10 +8,8 @@ from typing import Any
 
 from spire_bridge.cli.arguments import add_output, duration
 from spire_bridge.cli.command import Subparsers, add_command
-from spire_bridge.cli.output import print_json, span
+from spire_bridge.cli.output import print_json, print_table, span
 from spire_bridge.errors import EXIT_UNAVAILABLE
-
-_COLUMNS = ("SOURCE", "STATE", "FOR", "KEYS", "NOTE")
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -19,11 +17,13 @@ def add_parser(subparsers: Subparsers) -> None:
         subparsers,
         "status",
         run=run,
-        summary="show how a running issuer and its sources are",
+        summary="show how a running issuer, its sources and its keys are",
         description="""
         Ask a running issuer at its health listener: whether it is ready, how old its bundle
-        is, and for each source whether it is connected, lagging or in error. Ends with 0 if
-        the issuer is ready and with 4 if it is not.
+        is; for each source whether it is connected, lagging or in error; for each key when it
+        was first seen, first published and first seen signing, and when it expires; and what
+        verifiers are known to refuse. Ends with 0 if every issuer is ready and with 4 if one
+        is not.
         """,
         examples="""
           spire-bridge status
@@ -55,39 +55,77 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.output == "json":
         print_json(status)
     else:
-        _print(status)
+        for number, issuer in enumerate(status["issuers"]):
+            print(end="\n" if number else "")
+            _print_issuer(issuer, status["now"])
     return 0 if status["ready"] else EXIT_UNAVAILABLE
 
 
-def _print(status: dict[str, Any]) -> None:
-    age = status["bundle_age_seconds"]
+def _print_issuer(issuer: dict[str, Any], now: float) -> None:
+    age = issuer["bundle_age_seconds"]
     bundle = "no bundle" if age is None else f"bundle confirmed {span(age)} ago"
-    print(f"{'ready' if status['ready'] else 'NOT READY'}: {status['keys']} keys, {bundle}")
-    for reason in status["reasons"]:
+    verdict = "ready" if issuer["ready"] else "NOT READY"
+    print(f"{', '.join(issuer['urls'])}: {verdict}: {issuer['keys']} keys, {bundle}")
+    for reason in issuer["reasons"]:
         print(f"  {reason}")
-    rows = [_COLUMNS, *(_row(source) for source in status["sources"])]
-    widths = [max(len(row[i]) for row in rows) for i in range(len(_COLUMNS))]
-    for row in rows:
-        print(
-            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+    for finding in issuer["findings"]:
+        print(f"  {finding['verifier']} refuses it in part: {finding['reason']}")
+    print()
+    print_table(("SOURCE", "STATE", "FOR", "KEYS", "NOTE"), (_source(s) for s in issuer["sources"]))
+    if issuer["key_history"]:
+        print()
+        print_table(
+            ("KEY", "ALG", "STATE", "SEEN", "PUBLISHED", "SIGNING", "EXPIRES", "NOTE"),
+            (_key(key, now) for key in issuer["key_history"]),
         )
 
 
-def _row(source: dict[str, Any]) -> tuple[str, ...]:
+def _source(source: dict[str, Any]) -> tuple[str, ...]:
     error = source["last_error"]
-    notes: Iterable[str] = [
+    notes = (
         f"{error['code']}: {error['message']}" if error else "",
         f"lacks {_some(source['missing_keys'])}" if source["missing_keys"] else "",
         f"still tells {_some(source['stale_keys'])}" if source["stale_keys"] else "",
-    ]
+    )
     state = "connected" if source["connected"] else "lost"
     return (
         source["name"],
         "lagging" if source["lagging"] else state,
         span(source["since_seconds"]),
         str(source["keys"]),
-        "; ".join(note for note in notes if note),
+        _joined(notes),
     )
+
+
+def _key(key: dict[str, Any], now: float) -> tuple[str, ...]:
+    expires_at = key["expires_at"]
+    if expires_at is None:
+        expiry = "not known"
+    else:
+        expiry = f"in {span(expires_at - now)}" if expires_at > now else "has expired"
+    notes = (
+        "tainted" if key["tainted"] else "",
+        key["left_out"] or "",
+        "signed before it was published" if key["signed_too_early"] else "",
+    )
+    return (
+        key["key_id"],
+        key["algorithm"] or "-",
+        key["state"],
+        _ago(key["first_seen"], now),
+        _ago(key["first_published"], now),
+        _ago(key["first_signed"], now),
+        expiry,
+        _joined(notes),
+    )
+
+
+def _ago(moment: float | None, now: float) -> str:
+    return "-" if moment is None else f"{span(max(0.0, now - moment))} ago"
+
+
+def _joined(notes: Iterable[str]) -> str:
+    return "; ".join(note for note in notes if note)
 
 
 def _some(key_ids: list[str]) -> str:

@@ -170,6 +170,7 @@ def _located(
 ) -> InvalidConfig:
     match = _PATH.match(str(error))
     what, steps = (match["what"], _steps(match["path"] or "")) if match else (str(error), [])
+    what = what.replace(" | null`", "`")  # a setting that may be left out
     hint = None
     if unknown := _UNKNOWN.fullmatch(what):
         what = f"unknown setting {unknown['name']!r}"

@@ -1,15 +1,15 @@
-"""The two documents that make an OIDC issuer, as bytes that change only with their content."""
+"""The two documents that make an OIDC issuer."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Self
 
+from spire_bridge.issuer.document import Document
 from spire_bridge.issuer.key_set import KeySet
+from spire_bridge.issuer.rules import DEFAULT_CACHE_SECONDS, DocumentRules
 from spire_bridge.issuer.url import IssuerUrl
 
 # OpenID Connect Discovery, section 3, demands RS256 in the list; it stands there alone
@@ -17,34 +17,38 @@ from spire_bridge.issuer.url import IssuerUrl
 _DEFAULT_ALGORITHM = "RS256"
 _CLAIMS = MappingProxyType({"claims_supported": ["iss", "sub", "aud", "exp", "iat"]})
 
+# What follows from the issuer and its keys, and nobody may set otherwise.
+DERIVED_MEMBERS = frozenset({"issuer", "jwks_uri", "id_token_signing_alg_values_supported"})
 
-@dataclass(frozen=True, slots=True)
-class Document:
-    """A JSON document and its strong entity tag, quotes included."""
-
-    body: bytes
-    etag: str
-
-    @classmethod
-    def of(cls, value: dict[str, Any]) -> Self:
-        body = json.dumps(value, indent=2).encode()
-        return cls(body, f'"{hashlib.sha256(body).hexdigest()[:32]}"')
+_NO_RULES = DocumentRules()
 
 
 @dataclass(frozen=True, slots=True)
 class Documents:
-    """An issuer's discovery document and JWK set, made once for each change."""
+    """An issuer's discovery document and JWK set, made once for each change.
+
+    Verifiers may keep them for `cache_seconds`.
+    """
 
     discovery: Document
     jwks: Document
+    cache_seconds: int = DEFAULT_CACHE_SECONDS
 
     @classmethod
-    def of(cls, issuer: IssuerUrl, key_set: KeySet) -> Self:
+    def of(
+        cls,
+        issuer: IssuerUrl,
+        key_set: KeySet,
+        rules: DocumentRules = _NO_RULES,
+        *,
+        refresh_hint_seconds: int | None = None,
+    ) -> Self:
+        jwks_uri = rules.jwks_uri or issuer.jwks_uri
+        extra = {**_CLAIMS, **rules.extra}
         return cls(
-            discovery=discovery_document(
-                issuer.text, issuer.jwks_uri, key_set.algorithms(), extra=_CLAIMS
-            ),
-            jwks=jwks_document(key_set),
+            discovery_document(issuer.text, jwks_uri, key_set.algorithms(), extra=extra),
+            Document.of(key_set.to_jwks()),
+            rules.cache_lifetime(refresh_hint_seconds),
         )
 
 
@@ -71,8 +75,3 @@ def discovery_document(
             **extra,
         }
     )
-
-
-def jwks_document(key_set: KeySet, *, use: str | None = "sig") -> Document:
-    """The JWK set; `use` of None leaves the member out."""
-    return Document.of(key_set.to_jwks(use=use))

@@ -54,6 +54,13 @@ class IssuerUrl:
         return cls(text)
 
     @property
+    def host(self) -> str:
+        """Whom a request for this issuer names: lower case, with the port unless it is usual."""
+        parts = urlsplit(self.text)
+        usual = {"https": ":443", "http": ":80"}[parts.scheme]
+        return parts.netloc.lower().removesuffix(usual)
+
+    @property
     def path(self) -> str:
         """Where the issuer's documents hang: empty, or `/some/path` without a last slash."""
         return urlsplit(self.text).path.rstrip("/")

@@ -14,7 +14,8 @@ from functools import lru_cache
 from html import escape
 from urllib.parse import quote, unquote, urlsplit
 
-from spire_bridge.issuer.documents import Document, discovery_document
+from spire_bridge.issuer.document import Document
+from spire_bridge.issuer.documents import discovery_document
 from spire_bridge.issuer.key_set import KeySet
 from spire_bridge.issuer.url import DISCOVERY_PATH, JWKS_PATH
 from spire_bridge.listen.http import CachedResource, Headers, Request, Response
@@ -34,7 +35,6 @@ class OdpRules:
     jwt_issuer: str = ""
     jwks_uri: str = ""
     path_prefix: str = ""
-    set_key_use: bool = False
     allow_insecure_scheme: bool = False
     tls: bool = False
     cache_seconds: int = 300
@@ -55,8 +55,7 @@ class OdpRoutes:
 
     def show(self, key_set: KeySet) -> None:
         """Serves `key_set` from now on."""
-        use = "sig" if self._rules.set_key_use else None
-        keys = key_set.to_jwks(use=use)["keys"]
+        keys = key_set.to_jwks()["keys"]
         ordered = [{name: key[name] for name in _JWK_MEMBERS if name in key} for key in keys]
         self._key_set = key_set
         self._jwks = self._resource(Document.of({"keys": ordered}))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from urllib.parse import unquote
 
-from spire_bridge.issuer.documents import Document, Documents
+from spire_bridge.issuer.document import Document
+from spire_bridge.issuer.documents import Documents
 from spire_bridge.issuer.url import DISCOVERY_PATH, JWKS_PATH, IssuerUrl
 from spire_bridge.listen.http import (
     CachedResource,
@@ -17,7 +18,6 @@ from spire_bridge.listen.http import (
     with_headers,
 )
 
-DEFAULT_CACHE_SECONDS = 300
 _RETRY_AFTER_SECONDS = 5
 _CORS: Headers = (("access-control-allow-origin", "*"),)
 
@@ -26,37 +26,34 @@ class IssuerRoutes:
     """Serves the documents of one issuer, and 503 until there are some.
 
     `show` replaces both documents in one step; a request sees the old pair or the new.
-    `cache_seconds` is how long a verifier may keep them, from the next `show` on.
+    `path` is where they are asked for if a proxy in front changes the issuer's own path.
     """
 
-    def __init__(self, issuer: IssuerUrl, *, cache_seconds: int = DEFAULT_CACHE_SECONDS) -> None:
-        path = unquote(issuer.path)  # as requests have it
-        self._discovery_path = path + DISCOVERY_PATH
-        self._jwks_path = path + JWKS_PATH
-        self.cache_seconds = cache_seconds
+    def __init__(self, issuer: IssuerUrl, *, path: str | None = None) -> None:
+        self.host = issuer.host
+        prefix = unquote(issuer.path if path is None else path.rstrip("/"))  # as requests have it
+        self.discovery_path = prefix + DISCOVERY_PATH
+        self.jwks_path = prefix + JWKS_PATH
         self._routes = self._with(_not_yet, _not_yet)
 
     def show(self, documents: Documents) -> None:
         """Serves `documents` from now on."""
+        headers = (
+            ("content-type", "application/json"),
+            ("cache-control", f"public, max-age={documents.cache_seconds}"),
+            ("x-content-type-options", "nosniff"),
+            *_CORS,
+        )
         self._routes = self._with(
-            self._resource(documents.discovery), self._resource(documents.jwks)
+            _resource(documents.discovery, headers), _resource(documents.jwks, headers)
         )
 
     def __call__(self, request: Request) -> Response:
         return self._routes(request)
 
     def _with(self, discovery: Resource, jwks: Resource) -> ReadOnlyRoutes:
-        resources = {self._discovery_path: discovery, self._jwks_path: jwks}
+        resources = {self.discovery_path: discovery, self.jwks_path: jwks}
         return ReadOnlyRoutes(resources, options=_PREFLIGHT)
-
-    def _resource(self, document: Document) -> CachedResource:
-        headers = (
-            ("content-type", "application/json"),
-            ("cache-control", f"public, max-age={self.cache_seconds}"),
-            ("x-content-type-options", "nosniff"),
-            *_CORS,
-        )
-        return CachedResource.of(document.body, etag=document.etag, headers=headers)
 
 
 # CORS preflight (Fetch standard): a page may read the documents from anywhere.
@@ -70,6 +67,10 @@ _PREFLIGHT = Response(
         *_CORS,
     ),
 )
+
+
+def _resource(document: Document, headers: Headers) -> CachedResource:
+    return CachedResource.of(document.body, etag=document.etag, headers=headers)
 
 
 def _not_yet(_: Request) -> Response:

@@ -17,16 +17,13 @@ from spire_bridge.sandbox.cluster import Cluster
 from spire_bridge.sandbox.entry import Entry
 from spire_bridge.sandbox.trust_domain import SandboxTrustDomain
 from spire_bridge.sandbox.workload import Workload
-from spire_bridge.service.issuer import Addresses, Issuer
+from spire_bridge.service.issuer import Addresses, IssuerService
+from spire_bridge.service.issuer_settings import IssuerSettings
+from spire_bridge.service.listen_settings import ListenSettings
 from spire_bridge.service.relying_party import RelyingParty
 from spire_bridge.service.serve import stop_signals
-from spire_bridge.service.settings import (
-    IssuerSettings,
-    ListenSettings,
-    ServeSettings,
-    SourceSettings,
-    WorkloadApiSettings,
-)
+from spire_bridge.service.settings import ServeSettings
+from spire_bridge.service.source_settings import SourceSettings, WorkloadApiSettings
 from spire_bridge.spiffe.jwt_svid import UnverifiedJwtSvid
 from spire_bridge.telemetry.logs import configure_logging
 from spire_bridge.workload.client import WorkloadClient
@@ -58,7 +55,7 @@ async def develop(*, once: bool, port: int | None) -> None:
         stop = await stack.enter_async_context(stop_signals())
         sandbox = await stack.enter_async_context(SandboxTrustDomain(TRUST_DOMAIN, jwt_issuer=url))
         workloads = {name: await _start_cluster(sandbox, name) for name in CLUSTERS}
-        issuer = Issuer(_settings(url, listen, health, workloads))
+        issuer = IssuerService(_settings(url, listen, health, workloads))
         addresses = await stack.enter_async_context(issuer.running())
         walk = _WalkThrough(sandbox, workloads, url, addresses, relying_party)
         walking = asyncio.create_task(walk.run())

@@ -1,10 +1,10 @@
-"""From the configured sources to the issuer's key set, made anew at every change."""
+"""From the configured sources to an issuer's documents, made anew at every change."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -13,9 +13,10 @@ from spire_bridge.bundles.last_good import LastGoodCopy
 from spire_bridge.bundles.source import Source
 from spire_bridge.bundles.store import BundleStore, SourceStatus
 from spire_bridge.errors import BridgeError
-from spire_bridge.issuer.key_set import KeySet
 from spire_bridge.server_api.bundle_source import ServerApiSource
-from spire_bridge.service.settings import ServeSettings, SourceSettings
+from spire_bridge.service.edition import Edition
+from spire_bridge.service.settings import OneIssuerSettings
+from spire_bridge.service.source_settings import SourceSettings
 from spire_bridge.spiffe.bundle import Bundle
 from spire_bridge.spiffe.id import TrustDomain
 from spire_bridge.workload.agent_source import AgentSource
@@ -27,20 +28,21 @@ _log = logging.getLogger(__name__)
 
 
 class Following:
-    """Follows the sources of one trust domain, and keeps the last good copy.
+    """Follows the sources of one issuer, and keeps the last good copy.
 
-    `on_keys` is called with the key set whenever the bundle has changed or one of its keys
-    has expired. Use `restore()`, then `running()`.
+    `on_edition` is called whenever the bundle has changed or one of its keys has expired.
+    Use `restore()`, then `running()`.
     """
 
     def __init__(
         self,
-        settings: ServeSettings,
+        settings: OneIssuerSettings,
         *,
-        on_keys: Callable[[KeySet], None],
+        on_edition: Callable[[Edition], None],
         clock: Callable[[], float],
     ) -> None:
-        self._on_keys = on_keys
+        self._settings = settings
+        self._on_edition = on_edition
         self._clock = clock
         self._progress = asyncio.Event()
         self.store = BundleStore(
@@ -50,7 +52,6 @@ class Following:
             clock=clock,
         )
         self._last_good = _last_good_copy(settings)
-        self._settings = {source.name: source for source in settings.sources}
         self._sources: dict[str, asyncio.Task[None]] = {}
         self._expiry: asyncio.TimerHandle | None = None
 
@@ -72,7 +73,7 @@ class Following:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Follows the sources until the context is left."""
-        for source in self._settings.values():
+        for source in self._settings.sources:
             self._follow(source)
         confirming = asyncio.create_task(self._confirm(), name="last-good-copy")
         try:
@@ -81,10 +82,10 @@ class Following:
             confirming.cancel()
             await self._stop()
 
-    async def change_sources(self, wanted: Sequence[SourceSettings]) -> None:
-        """Follows these from now on, and starts again what an agent's answer has ended."""
-        before, after = self._settings, {source.name: source for source in wanted}
-        self._settings = after
+    async def change(self, wanted: OneIssuerSettings) -> None:
+        """Puts other sources and rules in force, and starts again what has ended."""
+        before, after = ({s.name: s for s in i.sources} for i in (self._settings, wanted))
+        self._settings = wanted
         for name, source in before.items():
             if after.get(name) != source or self._sources[name].done():
                 await self._unfollow(name)
@@ -92,6 +93,8 @@ class Following:
             if name not in self._sources:
                 self._follow(source)
         await asyncio.sleep(0)  # each has begun before a further change may end it
+        if self.store.bundle is not None:
+            self._announce(self.store.bundle)
 
     async def all_answered(self) -> None:
         """Returns once every source has told a bundle, or something that was refused.
@@ -102,18 +105,15 @@ class Following:
             self._progress.clear()
             await self._progress.wait()
 
-    def repeat(self) -> None:
-        """Calls `on_keys` again, if there is a bundle."""
-        if self.store.bundle is not None:
-            self._announce(self.store.bundle)
-
     def _announce(self, bundle: Bundle) -> None:
-        key_set = KeySet.from_bundle(bundle.jwt, self._clock())
-        self._on_keys(key_set)
+        now = self._clock()
+        edition = Edition.of(self._settings.issuer, bundle, now)
+        self._on_edition(edition)
         self._stop_expiry_timer()
-        if key_set.next_expiry is not None:
-            delay = max(0.0, key_set.next_expiry - self._clock())
-            self._expiry = asyncio.get_running_loop().call_later(delay, self._announce, bundle)
+        expiry = edition.key_set.next_expiry(now)
+        if expiry is not None:
+            loop = asyncio.get_running_loop()
+            self._expiry = loop.call_later(expiry - now, self._announce, bundle)
         self._save()
 
     def _stop_expiry_timer(self) -> None:
@@ -183,7 +183,7 @@ def _source(settings: SourceSettings, trust_domain: TrustDomain) -> Source:
     raise AssertionError(f"source {name} has no kind")  # its settings have been checked
 
 
-def _last_good_copy(settings: ServeSettings) -> LastGoodCopy | None:
+def _last_good_copy(settings: OneIssuerSettings) -> LastGoodCopy | None:
     path = settings.last_good.path
     if path is None:
         return None

@@ -16,6 +16,7 @@ from spire_bridge.bundles.store import BundleStore
 from spire_bridge.config.hcl import InvalidHcl
 from spire_bridge.errors import BridgeError
 from spire_bridge.issuer.key_set import KeySet
+from spire_bridge.issuer.rules import KeyRules
 from spire_bridge.listen.address import Address, InvalidListenAddress, ListenAddress, UnixAddress
 from spire_bridge.listen.http import Handler, Request, Response
 from spire_bridge.listen.server import serving
@@ -57,8 +58,9 @@ def serve_odp(path: Path, *, expand_env: bool) -> None:
 async def _serve(config: OdpConfig) -> None:
     tls = _certificate(config)
     routes = OdpRoutes(_rules(config, tls=tls is not None))
+    key_rules = KeyRules(use="sig" if config.set_key_use else None)
     source = _source(config.source)
-    store = BundleStore(_label(config), on_change=_publisher(routes))
+    store = BundleStore(_label(config), on_change=_publisher(routes, key_rules))
     async with AsyncExitStack() as stack:
         stop = await stack.enter_async_context(stop_signals())
         handler = _logged(routes) if config.log_requests else routes
@@ -87,15 +89,14 @@ def _rules(config: OdpConfig, *, tls: bool) -> OdpRules:
         jwt_issuer=config.jwt_issuer,
         jwks_uri=config.jwks_uri,
         path_prefix=config.server_path_prefix,
-        set_key_use=config.set_key_use,
         allow_insecure_scheme=config.allow_insecure_scheme,
         tls=tls,
     )
 
 
-def _publisher(routes: OdpRoutes) -> Callable[[Bundle], None]:
+def _publisher(routes: OdpRoutes, rules: KeyRules) -> Callable[[Bundle], None]:
     def publish(bundle: Bundle) -> None:
-        key_set = KeySet.from_bundle(bundle.jwt, time.time())
+        key_set = KeySet.from_bundle(bundle.jwt, time.time(), rules)
         routes.show(key_set)
         _log.info("documents have changed", extra={"keys": len(key_set.keys)})
 

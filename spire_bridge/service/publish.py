@@ -12,8 +12,6 @@ from pathlib import Path
 
 from spire_bridge.errors import EXIT_UNAVAILABLE, BridgeError
 from spire_bridge.issuer.documents import Documents
-from spire_bridge.issuer.key_set import KeySet
-from spire_bridge.issuer.url import IssuerUrl
 from spire_bridge.publish.directory import (
     DirectoryTarget,
     Generation,
@@ -22,11 +20,12 @@ from spire_bridge.publish.directory import (
     Target,
     issuer_folder,
 )
-from spire_bridge.service.findings import warn_of_refusals
+from spire_bridge.service.edition import Edition
+from spire_bridge.service.findings import Findings
 from spire_bridge.service.following import Following
-from spire_bridge.service.health import trouble
+from spire_bridge.service.readiness import trouble
 from spire_bridge.service.serve import configure, stop_signals
-from spire_bridge.service.settings import ServeSettings, load_serve_settings
+from spire_bridge.service.settings import OneIssuerSettings, ServeSettings, load_serve_settings
 from spire_bridge.telemetry.logs import LogFormat, configure_logging
 from spire_bridge.transport.backoff import Backoff
 
@@ -41,7 +40,7 @@ class NoBundle(BridgeError):
 
 
 @dataclass(frozen=True, slots=True)
-class Edition:
+class _Issue:
     """Documents, and how new they are."""
 
     documents: Documents
@@ -53,17 +52,17 @@ class Publisher:
 
     def __init__(
         self,
-        settings: ServeSettings,
+        settings: OneIssuerSettings,
         target: Target,
         *,
         clock: Callable[[], float] = time.time,
         backoff: Backoff | None = None,
     ) -> None:
-        self._url = IssuerUrl.parse(settings.issuer.url)
+        self._findings = Findings(settings.name, settings.issuer.issuer_urls())
         self._target = target
-        self._following = Following(settings, on_keys=self._prepare, clock=clock)
+        self._following = Following(settings, on_edition=self._prepare, clock=clock)
         self._backoff = backoff or Backoff(initial=0.5)
-        self._edition: Edition | None = None
+        self._edition: _Issue | None = None
         self._news = asyncio.Event()
 
     async def once(self, timeout_seconds: float) -> Publication:
@@ -71,7 +70,6 @@ class Publisher:
 
         Raises `NoBundle`, or the target's `BridgeError`.
         """
-        warn_of_refusals(self._url)
         self._following.restore()
         async with self._following.running():
             with suppress(TimeoutError):
@@ -89,7 +87,6 @@ class Publisher:
 
     async def watch(self) -> None:
         """Publishes at first and at every change, until it is cancelled."""
-        warn_of_refusals(self._url)
         self._following.restore()
         async with self._following.running():
             while True:
@@ -97,13 +94,13 @@ class Publisher:
                 self._news.clear()
                 await self._publish_newest()
 
-    def _prepare(self, key_set: KeySet) -> None:
-        """From a changed key set to documents; as new as the bundle is at this moment."""
+    def _prepare(self, edition: Edition) -> None:
+        """What there is to publish; as new as the bundle is at this moment."""
+        self._findings.note(edition)
         store = self._following.store
-        assert store.bundle is not None
         assert store.confirmed_at is not None
-        generation = Generation(store.confirmed_at, store.bundle.sequence)
-        self._edition = Edition(Documents.of(self._url, key_set), generation)
+        generation = Generation(store.confirmed_at, edition.bundle.sequence)
+        self._edition = _Issue(edition.documents[0][1], generation)
         self._news.set()
 
     async def _publish_newest(self) -> None:
@@ -137,7 +134,7 @@ class Publisher:
                 )
                 return
 
-    async def _publish(self, edition: Edition) -> Publication:
+    async def _publish(self, edition: _Issue) -> Publication:
         """In a thread: a slow disk must not keep the sources waiting."""
         return await asyncio.to_thread(self._target.publish, edition.documents, edition.generation)
 
@@ -151,7 +148,7 @@ def publish_once(
     target = _target(settings, directory)
 
     async def publish() -> Publication:
-        return await Publisher(settings, target).once(timeout_seconds)
+        return await Publisher(settings.all_issuers()[0], target).once(timeout_seconds)
 
     return asyncio.run(publish())
 
@@ -166,7 +163,9 @@ def publish_continuously(config: Path, directory: Path) -> None:
 
 async def _watch(settings: ServeSettings, target: DirectoryTarget) -> None:
     async with stop_signals() as stop:
-        watching = asyncio.create_task(Publisher(settings, target).watch(), name="publisher")
+        watching = asyncio.create_task(
+            Publisher(settings.all_issuers()[0], target).watch(), name="publisher"
+        )
         stopping = asyncio.create_task(stop.wait())
         _log.info("publishing", extra={"directory": str(target.path)})
         await asyncio.wait({watching, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -179,4 +178,5 @@ async def _watch(settings: ServeSettings, target: DirectoryTarget) -> None:
 
 
 def _target(settings: ServeSettings, directory: Path) -> DirectoryTarget:
-    return DirectoryTarget(issuer_folder(directory, IssuerUrl.parse(settings.issuer.url)))
+    url = settings.all_issuers()[0].issuer.issuer_urls()[0]
+    return DirectoryTarget(issuer_folder(directory, url))

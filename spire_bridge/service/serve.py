@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from spire_bridge.errors import BridgeError
-from spire_bridge.service.issuer import Issuer
+from spire_bridge.service.issuer import IssuerService
 from spire_bridge.service.settings import LogSettings, load_serve_settings
 from spire_bridge.telemetry.logs import configure_logging
 
@@ -22,10 +22,10 @@ def serve(config: Path) -> None:
     """Runs the issuer until SIGTERM or SIGINT. Raises `BridgeError` if it can't start."""
     settings = load_serve_settings(config)
     configure(settings.log)
-    asyncio.run(_serve(Issuer(settings), config))
+    asyncio.run(_serve(IssuerService(settings), config))
 
 
-async def _serve(issuer: Issuer, config: Path) -> None:
+async def _serve(issuer: IssuerService, config: Path) -> None:
     loop = asyncio.get_running_loop()
     reloads: set[asyncio.Task[None]] = set()
 
@@ -44,7 +44,7 @@ async def _serve(issuer: Issuer, config: Path) -> None:
         _log.info("stopping")
 
 
-async def _reload(issuer: Issuer, config: Path) -> None:
+async def _reload(issuer: IssuerService, config: Path) -> None:
     try:
         await issuer.reload(load_serve_settings(config))
     except BridgeError as error:

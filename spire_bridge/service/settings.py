@@ -2,167 +2,32 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Literal
 
-from msgspec import Meta, Struct
+from msgspec import Meta
 
 from spire_bridge.config.yaml import InvalidSetting, load
-from spire_bridge.errors import BridgeError
-from spire_bridge.issuer.url import IssuerUrl
-from spire_bridge.listen.address import ListenAddress, UnixAddress
-from spire_bridge.server_api.address import ServerAddress
+from spire_bridge.service.issuer_settings import IssuerSettings
+from spire_bridge.service.listen_settings import ListenSettings
+from spire_bridge.service.settings_base import (
+    NAME,
+    Settings,
+    check,
+    check_absolute,
+    check_different,
+)
+from spire_bridge.service.source_settings import SourceSettings
 from spire_bridge.spiffe.id import TrustDomain
-from spire_bridge.workload.address import EndpointAddress
 
 DEFAULT_LISTEN = "127.0.0.1:8080"
 DEFAULT_HEALTH = "127.0.0.1:8081"
 DAY_SECONDS = 86_400
 
 
-def _check(parse: Callable[[str], object], setting: str, text: str) -> None:
-    """Has a value's own parser judge it."""
-    try:
-        parse(text)
-    except BridgeError as error:
-        advice = f" ({error.hint})" if error.hint else ""
-        raise InvalidSetting(setting, f"{error.message}{advice}") from None
-
-
-def _check_absolute(setting: str, text: str) -> None:
-    if not Path(text).is_absolute():
-        raise InvalidSetting(setting, "Expected an absolute path")
-
-
-class _Settings(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Settings are immutable, and an unknown one is an error."""
-
-
-class WorkloadApiSettings(_Settings, frozen=True):
-    """An agent's Workload API."""
-
-    address: Annotated[
-        str, Meta(description="unix:///path/to/agent.sock, or tcp://ip:port", min_length=1)
-    ]
-    timeout_seconds: Annotated[
-        float, Meta(description="How long the agent may take to answer", gt=0, le=300)
-    ] = 10.0
-
-    def __post_init__(self) -> None:
-        _check(EndpointAddress.parse, "address", self.address)
-
-
-class ServerApiSettings(_Settings, frozen=True):
-    """A SPIRE server's own socket: GetBundle, which alone tells expiry and taint."""
-
-    address: Annotated[str, Meta(description="unix:///path/to/spire-server/api.sock", min_length=1)]
-    interval_seconds: Annotated[
-        float, Meta(description="How often the server is asked", ge=0.5, le=3600)
-    ] = 10.0
-    timeout_seconds: Annotated[
-        float, Meta(description="How long the server may take to answer", gt=0, le=300)
-    ] = 10.0
-
-    def __post_init__(self) -> None:
-        _check(ServerAddress.parse, "address", self.address)
-
-
-class FileSettings(_Settings, frozen=True):
-    """A SPIFFE bundle document on disk, taken up when it is replaced."""
-
-    path: Annotated[str, Meta(description="The file, an absolute path")]
-    interval_seconds: Annotated[
-        float, Meta(description="How often the file is looked at", ge=0.1, le=3600)
-    ] = 0.5
-
-    def __post_init__(self) -> None:
-        _check_absolute("path", self.path)
-
-
-class SourceSettings(_Settings, frozen=True):
-    """A place that the trust domain's keys come from: exactly one of the kinds."""
-
-    name: Annotated[
-        str,
-        Meta(
-            description="What the source is called in logs, metrics and /readyz",
-            pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}\Z",
-        ),
-    ]
-    workload_api: WorkloadApiSettings | None = None
-    server_api: ServerApiSettings | None = None
-    file: FileSettings | None = None
-
-    def __post_init__(self) -> None:
-        kinds = (self.workload_api, self.server_api, self.file)
-        if sum(kind is not None for kind in kinds) != 1:
-            raise InvalidSetting(
-                "name",
-                f"Source {self.name!r} needs exactly one of `workload_api`, `server_api`, `file`",
-            )
-
-
-class IssuerSettings(_Settings, frozen=True):
-    """The OIDC issuer."""
-
-    url: Annotated[
-        str,
-        Meta(description="The issuer, exactly as it stands in the tokens' iss claim", min_length=1),
-    ]
-    cache_seconds: Annotated[
-        int, Meta(description="How long verifiers may keep the documents", ge=0, le=DAY_SECONDS)
-    ] = 300
-
-    def __post_init__(self) -> None:
-        _check(IssuerUrl.parse, "url", self.url)
-
-
-class TlsSettings(_Settings, frozen=True):
-    """A certificate and its key on disk, taken up when they change."""
-
-    certificate: Annotated[str, Meta(description="PEM, leaf first; an absolute path")]
-    key: Annotated[str, Meta(description="PEM; an absolute path")]
-    interval_seconds: Annotated[
-        float, Meta(description="How often the files are looked at", ge=0.1, le=86_400)
-    ] = 5.0
-
-    def __post_init__(self) -> None:
-        _check_absolute("certificate", self.certificate)
-        _check_absolute("key", self.key)
-
-
-class ListenSettings(_Settings, frozen=True):
-    """A listener, at an address or at a unix socket, with TLS or without."""
-
-    address: Annotated[
-        str | None, Meta(description="IP address and port: 127.0.0.1:8080, [::]:443")
-    ] = None
-    socket: Annotated[str | None, Meta(description="A unix socket instead, an absolute path")] = (
-        None
-    )
-    socket_mode: Annotated[
-        str, Meta(description="The socket's mode, octal in quotes", pattern=r"^0?[0-7]{3}\Z")
-    ] = "0660"
-    tls: TlsSettings | None = None
-
-    def __post_init__(self) -> None:
-        if (self.address is None) is (self.socket is None):
-            raise InvalidSetting("address", "Expected exactly one of `address` and `socket`")
-        if self.address is not None:
-            _check(ListenAddress.parse, "address", self.address)
-        if self.socket is not None:
-            _check_absolute("socket", self.socket)
-
-    def place(self) -> ListenAddress | UnixAddress:
-        """Where to listen."""
-        if self.socket is not None:
-            return UnixAddress(Path(self.socket), int(self.socket_mode, 8))
-        return ListenAddress.parse(self.address or "")
-
-
-class LastGoodSettings(_Settings, frozen=True):
+class LastGoodSettings(Settings, frozen=True):
     """What holds while every source is away."""
 
     path: Annotated[
@@ -180,10 +45,10 @@ class LastGoodSettings(_Settings, frozen=True):
 
     def __post_init__(self) -> None:
         if self.path is not None:
-            _check_absolute("path", self.path)
+            check_absolute("path", self.path)
 
 
-class LogSettings(_Settings, frozen=True):
+class LogSettings(Settings, frozen=True):
     """Logging, on standard error."""
 
     format: Annotated[
@@ -193,9 +58,13 @@ class LogSettings(_Settings, frozen=True):
     level: Literal["debug", "info", "warning", "error"] = "info"
 
 
-class ServeSettings(_Settings, frozen=True):
-    """Settings of `spire-bridge serve`."""
+class OneIssuerSettings(Settings, frozen=True):
+    """One of several issuers: its trust domain, its documents and where its keys come from."""
 
+    name: Annotated[
+        str,
+        Meta(description="What the issuer is called in logs, metrics and /readyz", pattern=NAME),
+    ]
     trust_domain: Annotated[str, Meta(description="The trust domain that the issuer speaks for")]
     issuer: IssuerSettings
     sources: Annotated[
@@ -205,24 +74,97 @@ class ServeSettings(_Settings, frozen=True):
             min_length=1,
         ),
     ]
+    last_good: LastGoodSettings = LastGoodSettings()
+
+    def __post_init__(self) -> None:
+        check(TrustDomain.parse, "trust_domain", self.trust_domain)
+        check_different(
+            "sources", "Sources must have different names", (s.name for s in self.sources)
+        )
+
+
+class ServeSettings(Settings, frozen=True):
+    """Settings of `spire-bridge serve`: one issuer, or several under `issuers`."""
+
+    trust_domain: Annotated[
+        str | None, Meta(description="The trust domain that the issuer speaks for")
+    ] = None
+    issuer: IssuerSettings | None = None
+    sources: Annotated[
+        tuple[SourceSettings, ...],
+        Meta(description="Agents of the trust domain (one for each cluster), its server, a file"),
+    ] = ()
+    last_good: LastGoodSettings = LastGoodSettings()
+    issuers: Annotated[
+        tuple[OneIssuerSettings, ...],
+        Meta(
+            description="Several issuers in one process, each with what otherwise stands above:"
+            " trust_domain, issuer, sources, last_good"
+        ),
+    ] = ()
     listen: ListenSettings = ListenSettings(address=DEFAULT_LISTEN)
     health: Annotated[
-        ListenSettings, Meta(description="Where /livez, /readyz and /metrics are served")
+        ListenSettings, Meta(description="Where /livez, /readyz, /status and /metrics are served")
     ] = ListenSettings(address=DEFAULT_HEALTH)
-    last_good: LastGoodSettings = LastGoodSettings()
     log: LogSettings = LogSettings()
 
     def __post_init__(self) -> None:
-        _check(TrustDomain.parse, "trust_domain", self.trust_domain)
-        names = Counter(source.name for source in self.sources)
-        twice = sorted(name for name, count in names.items() if count > 1)
-        if twice:
-            raise InvalidSetting(
-                "sources", f"Sources must have different names; twice: {', '.join(twice)}"
-            )
+        if self.issuers:
+            self._check_several()
+        else:
+            self._check_single()
         places = self.listen.place(), self.health.place()
         if places[0] == places[1] and not str(places[0]).endswith(":0"):
             raise InvalidSetting("health", "`listen` and `health` must have different addresses")
+
+    def all_issuers(self) -> tuple[OneIssuerSettings, ...]:
+        """The issuers, however they are written down; a single one is named by its trust domain."""
+        if self.trust_domain is None or self.issuer is None:
+            return self.issuers
+        single = OneIssuerSettings(
+            name=self.trust_domain,
+            trust_domain=self.trust_domain,
+            issuer=self.issuer,
+            sources=self.sources,
+            last_good=self.last_good,
+        )
+        return (single,)
+
+    def _check_single(self) -> None:
+        for setting in ("trust_domain", "issuer", "sources"):
+            if not getattr(self, setting):
+                raise InvalidSetting(setting, "This setting is missing")
+        check(TrustDomain.parse, "trust_domain", self.trust_domain or "")
+        check_different(
+            "sources", "Sources must have different names", (s.name for s in self.sources)
+        )
+
+    def _check_several(self) -> None:
+        for setting, default in _OF_ONE_ISSUER.items():
+            if getattr(self, setting) != default:
+                raise InvalidSetting(setting, "With `issuers`, each of them has this setting")
+        check_different(
+            "issuers", "Issuers must have different names", (i.name for i in self.issuers)
+        )
+        places = (place for i in self.issuers for place in _places(i.issuer))
+        check_different("issuers", "Issuers must differ in host or path", places)
+        copies = (i.last_good.path for i in self.issuers if i.last_good.path is not None)
+        check_different("issuers", "Issuers must not share a last good copy", copies)
+
+
+_OF_ONE_ISSUER: Mapping[str, object] = MappingProxyType(
+    {"trust_domain": None, "issuer": None, "sources": (), "last_good": LastGoodSettings()}
+)
+
+
+def _check_sources(sources: tuple[SourceSettings, ...]) -> None:
+    names = (source.name for source in sources)
+    check_different("sources", "Sources must have different names", names)
+
+
+def _places(issuer: IssuerSettings) -> tuple[str, ...]:
+    """Where the documents are asked for."""
+    return tuple(f"{url.host}{issuer.path or url.path}" for url in issuer.issuer_urls())
 
 
 def load_serve_settings(path: Path) -> ServeSettings:
@@ -232,12 +174,20 @@ def load_serve_settings(path: Path) -> ServeSettings:
 
 def needs_restart(running: ServeSettings, wanted: ServeSettings) -> tuple[str, ...]:
     """The changed settings that a reload can't put in force."""
-    pairs = {
-        "trust_domain": (running.trust_domain, wanted.trust_domain),
-        "issuer.url": (running.issuer.url, wanted.issuer.url),
-        "listen": (running.listen, wanted.listen),
-        "health": (running.health, wanted.health),
-        "last_good.path": (running.last_good.path, wanted.last_good.path),
-        "log": (running.log, wanted.log),
-    }
-    return tuple(name for name, (before, after) in pairs.items() if before != after)
+    before, after = running.all_issuers(), wanted.all_issuers()
+    if running.issuers or wanted.issuers:  # they go by their names
+        after = tuple(one for old in before for one in after if one.name == old.name)
+    pairs: list[tuple[str, object, object]] = [
+        ("issuers", [i.name for i in running.issuers], [i.name for i in wanted.issuers]),
+        ("listen", running.listen, wanted.listen),
+        ("health", running.health, wanted.health),
+        ("log", running.log, wanted.log),
+    ]
+    for old, new in zip(before, after, strict=False):
+        pairs += [
+            ("trust_domain", old.trust_domain, new.trust_domain),
+            ("issuer.url", old.issuer.issuer_urls(), new.issuer.issuer_urls()),
+            ("issuer.path", old.issuer.path, new.issuer.path),
+            ("last_good.path", old.last_good.path, new.last_good.path),
+        ]
+    return tuple(dict.fromkeys(name for name, was, is_now in pairs if was != is_now))

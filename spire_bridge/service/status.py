@@ -20,10 +20,10 @@ class StatusUnavailable(BridgeError):
 
 
 def fetch_status(address: ListenAddress, *, timeout_seconds: float) -> dict[str, Any]:
-    """The content of /readyz, ready or not. Raises `StatusUnavailable`."""
+    """The content of /status, ready or not. Raises `StatusUnavailable`."""
     connection = http.client.HTTPConnection(address.host, address.port, timeout=timeout_seconds)
     try:
-        connection.request("GET", "/readyz")
+        connection.request("GET", "/status")
         status = json.loads(connection.getresponse().read(_MAX_BYTES))
     except (OSError, http.client.HTTPException) as error:
         raise StatusUnavailable(
@@ -34,6 +34,6 @@ def fetch_status(address: ListenAddress, *, timeout_seconds: float) -> dict[str,
         status = None
     finally:
         connection.close()
-    if not isinstance(status, dict) or not isinstance(status.get("sources"), list):
+    if not isinstance(status, dict) or not isinstance(status.get("issuers"), list):
         raise StatusUnavailable(f"what answers at {address} is no issuer of this program")
     return status

@@ -12,9 +12,10 @@ from typing import Any
 import msgspec
 from loopback_http import ask
 
+from spire_bridge.bundles.store import BundleStore
 from spire_bridge.sandbox.workload import Workload
-from spire_bridge.service.issuer import Addresses, Issuer
-from spire_bridge.service.settings import ServeSettings
+from spire_bridge.service.issuer import Addresses, IssuerService
+from spire_bridge.service.settings import OneIssuerSettings, ServeSettings
 
 LOOPBACK = {"address": "127.0.0.1:0"}
 TIMEOUT_SECONDS = 0.5
@@ -33,8 +34,14 @@ class Clock:
 
 @dataclass(frozen=True)
 class IssuerAtWork:
-    issuer: Issuer
+    issuer: IssuerService
     addresses: Addresses
+
+    @property
+    def store(self) -> BundleStore:
+        """Of the only issuer."""
+        (issuer,) = self.issuer.issuers.values()
+        return issuer.following.store
 
     async def key_ids(self) -> set[str] | int:
         """The keys of the served set, or the status where none is served."""
@@ -46,8 +53,12 @@ class IssuerAtWork:
         await until(self.key_ids, expected)
 
     async def readyz(self) -> tuple[int, Any]:
+        """The status of /readyz, and what it says of the only issuer."""
         answer = await ask(self.addresses.health, "/readyz")
-        return answer.status, answer.json()
+        verdict = answer.json()
+        (issuer,) = verdict["issuers"]
+        assert verdict["ready"] is issuer["ready"] is (answer.status == 200)
+        return answer.status, issuer
 
     async def source(self, name: str) -> Any:
         """What /readyz says of one source."""
@@ -93,10 +104,16 @@ def settings_for(*workloads: Workload, **changes: Any) -> ServeSettings:
     return msgspec.convert(content | changes, ServeSettings)
 
 
+def one_issuer(*workloads: Workload, **changes: Any) -> OneIssuerSettings:
+    """The settings of the only issuer."""
+    (single,) = settings_for(*workloads, **changes).all_issuers()
+    return single
+
+
 @asynccontextmanager
 async def issuing(
     settings: ServeSettings, clock: Clock | None = None
 ) -> AsyncIterator[IssuerAtWork]:
-    issuer = Issuer(settings, clock=clock or time.time)
+    issuer = IssuerService(settings, clock=clock or time.time)
     async with issuer.running() as addresses:
         yield IssuerAtWork(issuer, addresses)

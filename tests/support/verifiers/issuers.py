@@ -17,14 +17,11 @@ from trust_domains.under_test import AgentUnderTest, TrustDomainUnderTest, event
 from spire_bridge.sandbox.entry import Entry
 from spire_bridge.sandbox.jwt_authority import KeyType
 from spire_bridge.sandbox.trust_domain import SandboxTrustDomain
-from spire_bridge.service.issuer import Issuer
-from spire_bridge.service.settings import (
-    IssuerSettings,
-    ListenSettings,
-    ServeSettings,
-    SourceSettings,
-    WorkloadApiSettings,
-)
+from spire_bridge.service.issuer import IssuerService
+from spire_bridge.service.issuer_settings import IssuerSettings
+from spire_bridge.service.listen_settings import ListenSettings
+from spire_bridge.service.settings import ServeSettings
+from spire_bridge.service.source_settings import SourceSettings, WorkloadApiSettings
 from spire_bridge.workload.client import WorkloadClient
 from verifiers.forgeries import Forgery, Jwk
 from verifiers.http_json import HttpRefusal, get
@@ -145,7 +142,7 @@ async def serving(url: str, agent_address: str) -> AsyncIterator[None]:
         health=ListenSettings(address=f"{LOOPBACK}:0"),
         sources=(source,),
     )
-    async with Issuer(settings).running():
+    async with IssuerService(settings).running():
         yield
 
 

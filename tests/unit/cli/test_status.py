@@ -9,19 +9,23 @@ from command_line import run
 from issuer_at_work import issuing, settings_for
 
 from spire_bridge.sandbox.faults import Fault
+from spire_bridge.sandbox.trust_domain import SandboxTrustDomain
 from spire_bridge.sandbox.workload import Workload
 
 
-async def test_a_ready_issuer(workload: Workload) -> None:
+async def test_a_ready_issuer(sandbox: SandboxTrustDomain, workload: Workload) -> None:
+    (key,) = sandbox.jwt.keys
     async with issuing(settings_for(workload)) as at_work:
         await at_work.reports("east", None)
         ended = await run("status", "--health", str(at_work.addresses.health))
 
     assert (ended.status, ended.err) == (0, "")
-    first, heading, row = ended.out.splitlines()
-    assert first == "ready: 1 keys, bundle confirmed 0s ago"
+    first, _, heading, row, _, *keys = ended.out.splitlines()
+    assert first == "https://issuer.example.org: ready: 1 keys, bundle confirmed 0s ago"
     assert heading.split() == ["SOURCE", "STATE", "FOR", "KEYS", "NOTE"]
     assert row.split()[:2] == ["east", "connected"]
+    assert keys[0].split()[:6] == ["KEY", "ALG", "STATE", "SEEN", "PUBLISHED", "SIGNING"]
+    assert keys[1].split()[:5] == [key.key_id, "RS256", "published", "0s", "ago"]
 
 
 async def test_an_issuer_that_waits_for_its_source(workload: Workload) -> None:
@@ -32,7 +36,7 @@ async def test_an_issuer_that_waits_for_its_source(workload: Workload) -> None:
         as_json = await run("status", "--health", str(at_work.addresses.health), "--output", "json")
 
     assert ended.status == as_json.status == 4
-    assert ended.out.startswith("NOT READY: 0 keys, no bundle\n")
+    assert ended.out.startswith("https://issuer.example.org: NOT READY: 0 keys, no bundle\n")
     assert "PERMISSION_DENIED: the agent has issued no such identity" in ended.out
     assert json.loads(as_json.out)["ready"] is False
 

@@ -46,7 +46,7 @@ def test_the_algorithms_are_those_of_the_keys(authorities: Mapping[str, JwtAutho
 
 def test_a_revoked_bundle_is_an_empty_set() -> None:
     assert key_set().to_jwks() == {"keys": []}
-    assert key_set().next_expiry is None
+    assert key_set().next_expiry(NOW) is None
 
 
 @pytest.mark.parametrize(("expires_at", "published"), [(NOW + 1, True), (NOW, False), (1, False)])
@@ -77,5 +77,5 @@ def test_the_next_expiry_is_that_of_the_first_key_to_go(
         replace(third, expires_at=int(NOW) + 10),
         replace(gone, expires_at=int(NOW) - 10),
     )
-    assert keys.next_expiry == NOW + 10
-    assert key_set(first).next_expiry is None
+    assert keys.next_expiry(NOW) == NOW + 10
+    assert key_set(first).next_expiry(NOW) is None

@@ -7,6 +7,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from spire_bridge.issuer.documents import Documents
 from spire_bridge.issuer.key_set import KeySet
+from spire_bridge.issuer.rules import DocumentRules
 from spire_bridge.issuer.url import IssuerUrl
 from spire_bridge.jose.public_key import PublicKey
 from spire_bridge.spiffe.jwt_bundle import JwtAuthority
@@ -20,7 +21,8 @@ def issuer() -> IssuerUrl:
 @pytest.fixture(scope="session")
 def documents(issuer: IssuerUrl) -> Documents:
     key = PublicKey.from_cryptography(ec.generate_private_key(ec.SECP256R1()).public_key())
-    return Documents.of(issuer, KeySet((JwtAuthority("one", key),)))
+    rules = DocumentRules(cache_seconds=120)
+    return Documents.of(issuer, KeySet((JwtAuthority("one", key),)), rules)
 
 
 @pytest.fixture(scope="session")

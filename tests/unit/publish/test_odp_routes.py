@@ -69,8 +69,8 @@ def test_zero_keys() -> None:
 
 @pytest.mark.parametrize("use", [False, True])
 def test_keys_have_their_algorithm_and_their_use_on_demand(use: bool) -> None:
-    routes = OdpRoutes(rules(set_key_use=use))
-    routes.show(KeySet((P384, P256)))
+    routes = OdpRoutes(rules())
+    routes.show(KeySet((P384, P256), "sig" if use else None))
     answer = ask(routes, "/keys", host="any.test")
     keys = json.loads(answer.body)["keys"]
     assert [(key["kid"], key["alg"]) for key in keys] == [("a", "ES384"), ("b", "ES256")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 from loopback_http import Answer, ask, line_to
@@ -20,7 +21,7 @@ CORS = ("access-control-allow-origin", "*")
 
 @pytest.fixture
 def routes(issuer: IssuerUrl) -> IssuerRoutes:
-    return IssuerRoutes(issuer, cache_seconds=120)
+    return IssuerRoutes(issuer)
 
 
 @pytest.fixture
@@ -108,8 +109,7 @@ async def test_how_long_to_keep_it_changes_with_the_next_show(
     address: ListenAddress, routes: IssuerRoutes, documents: Documents
 ) -> None:
     routes.show(documents)
-    routes.cache_seconds = 0
-    routes.show(documents)
+    routes.show(replace(documents, cache_seconds=0))
     assert (await ask(address, "/keys")).headers["cache-control"] == "public, max-age=0"
 
 

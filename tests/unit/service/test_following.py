@@ -196,11 +196,11 @@ async def test_metrics_tell_the_same(served: IssuerAtWork, sandbox: SandboxTrust
     answer = await ask(served.addresses.health, "/metrics")
     assert answer.headers["content-type"].startswith("text/plain; version=1.0.0")
     lines = answer.body.decode().splitlines()
-    assert 'spire_bridge_source_connected{source="east"} 1.0' in lines
-    assert 'spire_bridge_source_keys{source="east"} 2.0' in lines
-    assert 'spire_bridge_source_lagging{source="east"} 0.0' in lines
-    assert "spire_bridge_published_keys 2.0" in lines
-    assert any(line.startswith("spire_bridge_bundle_age_seconds ") for line in lines)
+    assert 'spire_bridge_source_connected{issuer="example.org",source="east"} 1.0' in lines
+    assert 'spire_bridge_source_keys{issuer="example.org",source="east"} 2.0' in lines
+    assert 'spire_bridge_source_lagging{issuer="example.org",source="east"} 0.0' in lines
+    assert 'spire_bridge_published_keys{issuer="example.org"} 2.0' in lines
+    assert any(line.startswith("spire_bridge_bundle_age_seconds{") for line in lines)
 
 
 async def test_health_is_not_on_the_issuers_listener(served: IssuerAtWork) -> None:

@@ -124,7 +124,7 @@ async def test_a_copy_that_is_none_is_not_used(
 
 def restore(at_work: IssuerAtWork, *authorities: JwtAuthority) -> None:
     """Puts a bundle in force that no agent tells of: theirs have no expiry."""
-    store = at_work.issuer._store
+    store = at_work.store
     jwt = JwtBundle.of(store.trust_domain, authorities)
     store.restore(Bundle(store.trust_domain, jwt, X509Bundle(store.trust_domain)), time.time())
 
@@ -134,8 +134,8 @@ async def kept(served: IssuerAtWork, cluster: Cluster) -> JwtAuthority:
     """The only key, which stays while its agent is away."""
     await cluster.stop()
     await served.reports("east", "SOCKET_MISSING")
-    assert served.issuer._store.bundle is not None
-    [authority] = served.issuer._store.bundle.jwt.authorities.values()
+    assert served.store.bundle is not None
+    [authority] = served.store.bundle.jwt.authorities.values()
     return authority
 
 

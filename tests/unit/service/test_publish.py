@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from issuer_at_work import settings_for, source, until
+from issuer_at_work import one_issuer, source, until
 
 from spire_bridge.errors import EXIT_UNAVAILABLE
 from spire_bridge.files import FileFailure
@@ -28,7 +28,7 @@ from spire_bridge.sandbox.faults import Fault
 from spire_bridge.sandbox.trust_domain import SandboxTrustDomain
 from spire_bridge.sandbox.workload import Workload
 from spire_bridge.service.publish import NoBundle, Publisher
-from spire_bridge.service.settings import ServeSettings
+from spire_bridge.service.settings import OneIssuerSettings
 from spire_bridge.transport.backoff import Backoff
 
 ABSENT = {"name": "absent", "workload_api": {"address": "unix:///nowhere/agent.sock"}}
@@ -54,7 +54,7 @@ class Shelf:
 
 
 @asynccontextmanager
-async def watching(settings: ServeSettings, shelf: Shelf) -> AsyncIterator[Shelf]:
+async def watching(settings: OneIssuerSettings, shelf: Shelf) -> AsyncIterator[Shelf]:
     publisher = Publisher(settings, shelf, backoff=Backoff(initial=0.01, maximum=0.05))
     task = asyncio.create_task(publisher.watch())
     try:
@@ -72,7 +72,7 @@ def keys_of(sandbox: SandboxTrustDomain) -> set[str]:
 async def test_once_publishes_what_the_source_tells(
     sandbox: SandboxTrustDomain, workload: Workload, tmp_path: Path
 ) -> None:
-    settings = settings_for(workload)
+    settings = one_issuer(workload)
     publication = await Publisher(settings, DirectoryTarget(tmp_path)).once(LONG)
     assert len(publication.written) == 2
     jwks = json.loads((tmp_path / "keys").read_text())
@@ -83,7 +83,7 @@ async def test_once_publishes_what_the_source_tells(
 
 async def test_once_takes_the_time_of_the_bundle(workload: Workload) -> None:
     shelf, started = Shelf(), time.time()
-    await Publisher(settings_for(workload), shelf).once(LONG)
+    await Publisher(one_issuer(workload), shelf).once(LONG)
     [(_, generation)] = shelf.kept
     assert started <= generation.confirmed_at <= time.time()
 
@@ -94,7 +94,7 @@ async def test_once_waits_for_every_source(sandbox: SandboxTrustDomain, workload
     west.hold_bundles()
     new = sandbox.jwt.prepare()
     shelf = Shelf()
-    await Publisher(settings_for(other, workload), shelf).once(LONG)
+    await Publisher(one_issuer(other, workload), shelf).once(LONG)
     assert await shelf.newest() is not None
     assert new in shelf.kept[0][0]
 
@@ -103,7 +103,7 @@ async def test_once_does_not_wait_for_a_source_that_has_ended(workload: Workload
     workload.fault = Fault.UNIMPLEMENTED
     started = time.monotonic()
     with pytest.raises(NoBundle, match=r"source east: .*\[UNIMPLEMENTED\]"):
-        await Publisher(settings_for(workload), Shelf()).once(LONG)
+        await Publisher(one_issuer(workload), Shelf()).once(LONG)
     assert time.monotonic() - started < LONG / 2
 
 
@@ -113,7 +113,7 @@ async def test_once_does_not_wait_for_an_answer_after_one_that_was_refused(
     workload.jwks = b"{}"
     started = time.monotonic()
     with pytest.raises(NoBundle, match=r"source east: .*\[BUNDLE_INVALID\]"):
-        await Publisher(settings_for(workload), Shelf()).once(LONG)
+        await Publisher(one_issuer(workload), Shelf()).once(LONG)
     assert time.monotonic() - started < LONG / 2
 
 
@@ -121,7 +121,7 @@ async def test_once_publishes_what_there_is_when_the_time_is_up(
     sandbox: SandboxTrustDomain, workload: Workload
 ) -> None:
     shelf = Shelf()
-    settings = settings_for(sources=[ABSENT, source(workload)])
+    settings = one_issuer(sources=[ABSENT, source(workload)])
     await Publisher(settings, shelf).once(SHORT)
     assert await shelf.newest() == keys_of(sandbox)
 
@@ -129,7 +129,7 @@ async def test_once_publishes_what_there_is_when_the_time_is_up(
 async def test_once_without_a_bundle_says_why_and_publishes_nothing() -> None:
     shelf = Shelf()
     with pytest.raises(NoBundle, match=r"source absent: .*\[SOCKET_MISSING\]") as failure:
-        await Publisher(settings_for(sources=[ABSENT]), shelf).once(SHORT)
+        await Publisher(one_issuer(sources=[ABSENT]), shelf).once(SHORT)
     assert failure.value.exit_status == EXIT_UNAVAILABLE
     assert shelf.kept == []
 
@@ -137,7 +137,7 @@ async def test_once_without_a_bundle_says_why_and_publishes_nothing() -> None:
 async def test_once_falls_back_on_the_last_good_copy_as_old_as_it_is(
     sandbox: SandboxTrustDomain, cluster: Cluster, workload: Workload, tmp_path: Path
 ) -> None:
-    settings = settings_for(workload, last_good={"path": str(tmp_path / "copy.json")})
+    settings = one_issuer(workload, last_good={"path": str(tmp_path / "copy.json")})
     shelf = Shelf()
     await Publisher(settings, shelf).once(LONG)
     await cluster.stop()
@@ -153,11 +153,11 @@ async def test_once_passes_on_what_the_target_says(workload: Workload) -> None:
     shelf = Shelf([PublicationOutdated("newer"), FileFailure("full")])
     for refusal in (PublicationOutdated, FileFailure):
         with pytest.raises(refusal):
-            await Publisher(settings_for(workload), shelf).once(LONG)
+            await Publisher(one_issuer(workload), shelf).once(LONG)
 
 
 async def test_every_change_is_published(sandbox: SandboxTrustDomain, workload: Workload) -> None:
-    async with watching(settings_for(workload), Shelf()) as shelf:
+    async with watching(one_issuer(workload), Shelf()) as shelf:
         await until(shelf.newest, keys_of(sandbox))
         [old] = keys_of(sandbox)
         new = sandbox.jwt.prepare()
@@ -173,7 +173,7 @@ async def test_every_change_is_published(sandbox: SandboxTrustDomain, workload: 
 async def test_an_agent_that_is_lost_changes_nothing(
     sandbox: SandboxTrustDomain, cluster: Cluster, workload: Workload
 ) -> None:
-    async with watching(settings_for(workload), Shelf()) as shelf:
+    async with watching(one_issuer(workload), Shelf()) as shelf:
         await until(shelf.newest, keys_of(sandbox))
         await cluster.stop()
         await asyncio.sleep(0.2)
@@ -187,7 +187,7 @@ async def test_a_failure_is_logged_and_tried_again(
     sandbox: SandboxTrustDomain, workload: Workload, caplog: pytest.LogCaptureFixture
 ) -> None:
     shelf = Shelf([FileFailure("no room") for _ in range(3)])
-    async with watching(settings_for(workload), shelf):
+    async with watching(one_issuer(workload), shelf):
         await until(shelf.newest, keys_of(sandbox))
     failures = [r for r in caplog.records if r.getMessage() == "documents were not published"]
     assert [(r.levelname, vars(r)["code"], vars(r)["reason"]) for r in failures] == [
@@ -204,7 +204,7 @@ async def test_a_refusal_is_logged_and_the_next_change_is_offered_again(
     async def refusals() -> int:
         return caplog.text.count("documents were refused")
 
-    async with watching(settings_for(workload), shelf):
+    async with watching(one_issuer(workload), shelf):
         await until(refusals, 1)
         await asyncio.sleep(0.2)
         assert (shelf.kept, await refusals()) == ([], 1)
@@ -227,7 +227,7 @@ async def test_two_publishers_share_a_directory(
         return {key["kid"] for key in jwks["keys"]}
 
     tasks = [
-        asyncio.create_task(Publisher(settings_for(w), DirectoryTarget(tmp_path)).watch())
+        asyncio.create_task(Publisher(one_issuer(w), DirectoryTarget(tmp_path)).watch())
         for w in (workload, other)
     ]
     await until(there, keys_of(sandbox))

@@ -70,8 +70,7 @@ def test_the_schema_refuses_what_the_loader_refuses() -> None:
     check(content, schema, schema["$defs"])
     for wrong in (
         content | {"unknown": 1},
-        content | {"sources": []},
-        {name: content[name] for name in ("issuer", "sources")},
+        content | {"sources": [{"name": "a"}], "issuer": {"use": "enc"}},
         content | {"issuer": {"url": "https://a.example", "cache_seconds": -1}},
         content | {"log": {"level": "loud"}},
     ):
@@ -154,3 +153,49 @@ def test_two_sources_need_two_names() -> None:
 def test_a_file_that_is_not_there_is_an_error_of_configuration(tmp_path: Path) -> None:
     with pytest.raises(InvalidConfig, match=r"can't be read: No such file or directory"):
         load_serve_settings(tmp_path / "absent.yaml")
+
+
+@pytest.mark.parametrize("setting", ["trust_domain", "issuer", "sources"])
+def test_what_one_issuer_needs_is_missed_by_name(setting: str) -> None:
+    content = yaml.safe_load(MINIMAL)
+    del content[setting]
+    assert refusal(json.dumps(content)) == f"issuer.yaml:1: {setting}: This setting is missing"
+
+
+def several(*issuers: dict[str, Any], **more: Any) -> str:
+    one = yaml.safe_load(MINIMAL)
+    blocks = [one | {"name": f"i{number}"} | issuer for number, issuer in enumerate(issuers)]
+    return json.dumps({"issuers": blocks, **more})
+
+
+def issuer(url: str, **rules: Any) -> dict[str, Any]:
+    return {"issuer": {"url": url, **rules}}
+
+
+def test_one_issuer_and_several_are_alike_to_whoever_asks() -> None:
+    (single,) = read(MINIMAL).all_issuers()
+    first, second = read(
+        several(issuer("https://a.example"), issuer("https://b.example"))
+    ).all_issuers()
+    assert (single.name, first.name, second.name) == ("example.org", "i0", "i1")
+    assert single.sources == first.sources
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (several(issuer("https://a.example"), issuer("https://A.example:443/")), "host or path"),
+        (several(issuer("https://a.example", path="/x"), issuer("https://a.example/x")), "path"),
+        (several({"name": "x"}, {"name": "x"} | issuer("https://b.example")), "twice: x"),
+        (several({}, trust_domain="example.org"), "trust_domain: With `issuers`, each of them"),
+        (several({}, last_good={"max_age_seconds": 5}), "last_good: With `issuers`, each of them"),
+        (several(issuer("https://a.example", jwks_uri="http://b.example")), "jwks_uri: issuer URL"),
+        (several(issuer("https://a.example", discovery={"issuer": "x"})), "'issuer' follows from"),
+        (several({"issuer": {}}), "exactly one of `url` and `urls`"),
+        (several({"issuer": {"url": "https://a", "urls": ["https://b"]}}), "exactly one of"),
+        (several({"issuer": {"urls": ["https://a"], "path": "/x"}}), "at its own path"),
+        (several(issuer("https://a.example", algorithms=["RS512"])), "Invalid enum value 'RS512'"),
+    ],
+)
+def test_a_mistake_in_one_of_several_is_located(text: str, message: str) -> None:
+    assert message in refusal(text)
