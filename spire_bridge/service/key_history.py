@@ -92,15 +92,17 @@ class KeyHistory:
         return self._records[key_id]
 
     def _note_withdrawn(self, present: Mapping[str, JwtAuthority], now: float) -> None:
-        for key_id, record in self._records.items():
-            if key_id not in present and record.first_seen is not None and not record.withdrawn_at:
-                self._records[key_id] = replace(record, published=False, withdrawn_at=now)
-        absent = [r for key_id, r in self._records.items() if key_id not in present]
-        long_ago = now - _REMEMBERED_SECONDS
-        for number, record in enumerate(reversed(absent)):
-            last_heard_of = record.withdrawn_at or record.first_signed or now
-            if number >= _MAX_REMEMBERED or last_heard_of < long_ago:
+        for record in self._absent(present):
+            if record.first_seen is not None and record.withdrawn_at is None:
+                self._records[record.key_id] = replace(record, published=False, withdrawn_at=now)
+        for number, record in enumerate(reversed(self._absent(present))):
+            times = (record.withdrawn_at, record.first_signed)
+            long_gone = all(time is None or time < now - _REMEMBERED_SECONDS for time in times)
+            if long_gone or number >= _MAX_REMEMBERED:
                 del self._records[record.key_id]
+
+    def _absent(self, present: Mapping[str, JwtAuthority]) -> list[KeyRecord]:
+        return [record for record in self._records.values() if record.key_id not in present]
 
 
 def _seen(record: KeyRecord, authority: JwtAuthority, now: float) -> KeyRecord:

@@ -36,8 +36,8 @@ class Line:
     async def ask(
         self, path: str, method: str = "GET", headers: Mapping[str, str] | None = None
     ) -> Answer:
-        lines = [f"{method} {path} HTTP/1.1", "host: issuer.test"]
-        lines += [f"{name}: {value}" for name, value in (headers or {}).items()]
+        fields = {"host": "issuer.test", **(headers or {})}
+        lines = [f"{method} {path} HTTP/1.1", *(f"{n}: {value}" for n, value in fields.items())]
         return await self.send("\r\n".join([*lines, "", ""]).encode("latin-1"))
 
     async def send(self, data: bytes) -> Answer:
