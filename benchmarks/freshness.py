@@ -25,7 +25,7 @@ def run() -> Iterator[Row]:
     round_trips: list[float] = []
     with tempfile.TemporaryDirectory(prefix="sb-") as folder, Child("sandbox_agent") as sandbox:
         (agent,) = sandbox.ask("addresses", count=1)
-        with bridge(agent, Path(folder)) as port, http_client(port, JWKS_PATH) as client:
+        with bridge(agent, Path(folder)) as served, http_client(served.port, JWKS_PATH) as client:
             for _ in range(ROUNDS + 1):
                 delays.append(_delay(sandbox, client) * 1000)
                 trips = [client.round_trip_seconds() for _ in range(ROUND_TRIPS)]

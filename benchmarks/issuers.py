@@ -8,49 +8,96 @@ import socket
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.certificate import Certificate
 from benchmarks.child import daemon, until
-from benchmarks.http_client import is_served
+from benchmarks.http_client import get
 from benchmarks.sandbox_agent import TRUST_DOMAIN
 
 PROVIDER = "oidc-discovery-provider"
 JWKS_PATH = "/keys"
+DISCOVERY_PATH = "/.well-known/openid-configuration"
 
 _START_SECONDS = 20.0
 
 
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A running issuer: its process, its port on loopback, and whether it speaks TLS."""
+
+    pid: int
+    port: int
+    tls: bool = False
+
+    def url(self, path: str) -> str:
+        return f"http{'s' if self.tls else ''}://127.0.0.1:{self.port}{path}"
+
+    def key_ids(self, path: str = JWKS_PATH) -> set[str]:
+        """The keys that it serves. Raises `OSError` while it serves none."""
+        return {key["kid"] for key in json.loads(get(self.url(path)))["keys"]}
+
+
 @contextmanager
-def bridge(agent: str, folder: Path) -> Iterator[int]:
-    """`spire-bridge serve` over the agent at that address; yields the port of its JWK set."""
+def bridge(
+    agent: str, folder: Path, *, tls: Certificate | None = None, issuers: int = 1
+) -> Iterator[Served]:
+    """`spire-bridge serve` over the agent at that address, as one issuer or as several.
+
+    The documents of the first hang below the root, those of the others below /2, /3 …
+    """
     port, health = free_port(), free_port()
+    url = f"http://127.0.0.1:{port}"
+    blocks = [
+        {
+            "name": f"issuer-{number}",
+            "trust_domain": TRUST_DOMAIN,
+            "issuer": {"url": url if number == 1 else f"{url}/{number}"},
+            "sources": [{"name": "east", "workload_api": {"address": agent}}],
+        }
+        for number in range(1, issuers + 1)
+    ]
+    listen: dict[str, object] = {"address": f"127.0.0.1:{port}"}
+    if tls is not None:
+        listen["tls"] = {"certificate": str(tls.certificate), "key": str(tls.key)}
     settings = {
-        "trust_domain": TRUST_DOMAIN,
-        "issuer": {"url": f"http://127.0.0.1:{port}"},
-        "listen": {"address": f"127.0.0.1:{port}"},
+        "issuers": blocks,
+        "listen": listen,
         "health": {"address": f"127.0.0.1:{health}"},
-        "sources": [{"name": "east", "workload_api": {"address": agent}}],
     }
     config = folder / "issuer.yaml"
     config.write_text(json.dumps(settings))  # JSON is YAML
     command = [sys.executable, "-m", "spire_bridge", "serve", "--config", str(config)]
-    with daemon(command, folder / "issuer.log"):
-        _until_served(port)
-        yield port
+    with daemon(command, folder / "issuer.log") as process:
+        served = Served(process.pid, port, tls is not None)
+        _until_served(served)
+        for number in range(2, issuers + 1):
+            _until_served(served, f"/{number}{JWKS_PATH}")
+        yield served
 
 
 @contextmanager
-def provider(agent: str, folder: Path) -> Iterator[int]:
-    """SPIRE's provider over the same agent; yields the port of its JWK set."""
+def provider(agent: str, folder: Path, *, tls: Certificate | None = None) -> Iterator[Served]:
+    """SPIRE's provider over the same agent."""
     program = shutil.which(PROVIDER)
     assert program is not None
     port = free_port()
+    address = f"127.0.0.1:{port}"
+    listener = f'insecure_addr = "{address}"'
+    if tls is not None:
+        listener = f"""
+        serving_cert_file {{
+            cert_file_path = "{tls.certificate}"
+            key_file_path = "{tls.key}"
+            addr = "{address}"
+        }}"""
     config = folder / "provider.conf"
     config.write_text(
         f"""
         log_level = "ERROR"
         domains = ["127.0.0.1", "localhost"]
-        insecure_addr = "127.0.0.1:{port}"
+        {listener}
         allow_insecure_scheme = true
         workload_api {{
             socket_path = "{agent.removeprefix("unix://")}"
@@ -59,9 +106,10 @@ def provider(agent: str, folder: Path) -> Iterator[int]:
         }}
         """
     )
-    with daemon([program, "-config", config], folder / "provider.log"):
-        _until_served(port)
-        yield port
+    with daemon([program, "-config", config], folder / "provider.log") as process:
+        served = Served(process.pid, port, tls is not None)
+        _until_served(served)
+        yield served
 
 
 def free_port() -> int:
@@ -71,6 +119,12 @@ def free_port() -> int:
         return port
 
 
-def _until_served(port: int) -> None:
-    url = f"http://127.0.0.1:{port}{JWKS_PATH}"
-    until(lambda: is_served(url), within_seconds=_START_SECONDS, what=f"a JWK set at {url}")
+def _until_served(served: Served, path: str = JWKS_PATH) -> None:
+    def is_served() -> bool:
+        try:
+            return bool(served.key_ids(path))
+        except OSError:
+            return False
+
+    what = f"a JWK set at {served.url(path)}"
+    until(is_served, within_seconds=_START_SECONDS, what=what)

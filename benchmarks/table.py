@@ -59,6 +59,12 @@ class Row:
         )
 
     @classmethod
+    def alone(cls, what: str, ours: Sequence[float], *, unit: str, target: Target) -> Row:
+        """From one figure a round, with nothing beside it: the median."""
+        figure = median(ours)
+        return cls(what, quantity(figure, unit), target=target, met=target.is_met(figure))
+
+    @classmethod
     def absent(cls, what: str, reason: str) -> Row:
         return cls(what, "not measured", reason)
 

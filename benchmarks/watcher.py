@@ -84,13 +84,13 @@ class Watcher:
             self._complete.set()
 
 
-def memory_mb(name: str) -> float:
-    """This process's memory in MB (of 1,000,000 bytes), by one of the kernel's figures.
+def memory_mb(name: str, pid: int | str = "self") -> float:
+    """A process's memory in MB (of 1,000,000 bytes), by one of the kernel's figures.
 
     VmRSS is all that is resident, the mapped files of libraries included, which processes
     share; RssAnon is what the process has written, and no other process shares.
     """
-    for line in Path("/proc/self/status").read_text().splitlines():
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
         if line.startswith(f"{name}:"):
             return int(line.split()[1]) * 1024 / 1e6
     raise RuntimeError(f"the kernel does not tell {name}")
