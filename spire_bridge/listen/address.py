@@ -47,7 +47,10 @@ class InvalidListenAddress(BridgeError):
 
 @dataclass(frozen=True, slots=True)
 class ListenAddress:
-    """An IP address and a TCP port; port 0 has the system choose one."""
+    """An IP address and a TCP port; port 0 has the system choose one.
+
+    `[::]` is every address, of IPv4 as well.
+    """
 
     host: str
     port: int
@@ -75,7 +78,12 @@ class ListenAddress:
         """A listening socket. Raises `ListenFailure`."""
         family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
         try:
-            listener = socket.create_server((self.host, self.port), family=family, backlog=_BACKLOG)
+            listener = socket.create_server(
+                (self.host, self.port),
+                family=family,
+                backlog=_BACKLOG,
+                dualstack_ipv6=self.host == "::" and socket.has_dualstack_ipv6(),
+            )
         except OSError as error:
             raise _failure(self, error) from None
         listener.setblocking(False)

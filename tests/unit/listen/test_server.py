@@ -138,6 +138,13 @@ async def test_ipv6() -> None:
             free_address(address)
 
 
+@pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="no IPv6 on this machine")
+async def test_every_address_is_of_both_kinds() -> None:
+    async with serving(echo, ListenAddress("::", 0)) as address:
+        for host in ("::1", "127.0.0.1"):
+            assert (await ask(ListenAddress(host, address.port), "/")).status == 200
+
+
 async def test_a_thousand_idle_connections_block_no_request(address: ListenAddress) -> None:
     room, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if room < 2500:
