@@ -1,4 +1,4 @@
-"""A certificate and key on disk, taken up again when they change."""
+"""What a listener shows of itself: certificates that are renewed while it serves."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import logging
 import os
 import ssl
 from pathlib import Path
+from typing import Protocol
 
 from spire_bridge.errors import BridgeError
 from spire_bridge.files import FileFailure, key_material_as_file, read_limited
@@ -22,25 +23,39 @@ class InvalidCertificate(BridgeError):
     code = "CERTIFICATE_INVALID"
 
 
+class Certificates(Protocol):
+    """A TLS context for a listener, and the task that keeps it current."""
+
+    @property
+    def context(self) -> ssl.SSLContext:
+        """For `serving`; the same object all along."""
+        ...
+
+    async def follow(self) -> None:
+        """Keeps the context current, for ever; says by itself what goes wrong."""
+        ...
+
+
 class CertificateFiles:
-    """A TLS context that follows two files.
+    """A TLS context that follows two files, looked at every `interval_seconds`.
 
     New handshakes use the newest good pair; connections that stand are left alone. A pair
     that doesn't match, or is gone, leaves the one before in force. Raises
     `InvalidCertificate` if the first pair is no good.
     """
 
-    def __init__(self, certificate: Path, key: Path) -> None:
+    def __init__(self, certificate: Path, key: Path, interval_seconds: float) -> None:
         self._certificate, self._key = certificate, key
+        self._interval_seconds = interval_seconds
         self._seen: tuple[bytes, bytes] | None = None
         self._complaint = ""
         self.context = _server_context()
         self._load()
 
-    async def follow(self, interval_seconds: float) -> None:
-        """Looks at the files every `interval_seconds`, for ever."""
+    async def follow(self) -> None:
+        """Takes up the files whenever they change, for ever."""
         while True:
-            await asyncio.sleep(interval_seconds)
+            await asyncio.sleep(self._interval_seconds)
             self.refresh()
 
     def refresh(self) -> None:

@@ -123,9 +123,11 @@ async def _listening(
         async with serving(handler, settings.place()) as place:
             yield place
         return
-    files = CertificateFiles(Path(settings.tls.certificate), Path(settings.tls.key))
+    files = CertificateFiles(
+        Path(settings.tls.certificate), Path(settings.tls.key), settings.tls.interval_seconds
+    )
     async with serving(handler, settings.place(), tls=files.context) as place:
-        following = asyncio.create_task(files.follow(settings.tls.interval_seconds))
+        following = asyncio.create_task(files.follow())
         try:
             yield place
         finally:

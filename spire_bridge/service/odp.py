@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 import sys
 import time
 from collections.abc import Callable
@@ -17,10 +18,11 @@ from spire_bridge.config.hcl import InvalidHcl
 from spire_bridge.errors import BridgeError
 from spire_bridge.issuer.key_set import KeySet
 from spire_bridge.issuer.rules import KeyRules
+from spire_bridge.listen.acme.certificates import LETS_ENCRYPT, AcmeCertificates
 from spire_bridge.listen.address import Address, InvalidListenAddress, ListenAddress, UnixAddress
 from spire_bridge.listen.http import Handler, Request, Response
 from spire_bridge.listen.server import serving
-from spire_bridge.listen.tls import CertificateFiles
+from spire_bridge.listen.tls import CertificateFiles, Certificates
 from spire_bridge.publish.domain_policy import DomainPolicy, DomainRefused
 from spire_bridge.publish.odp_routes import OdpRoutes, OdpRules, go_error, redirection
 from spire_bridge.server_api.bundle_source import ServerApiSource
@@ -56,9 +58,9 @@ def serve_odp(path: Path, *, expand_env: bool) -> None:
 
 
 async def _serve(config: OdpConfig) -> None:
-    tls = _certificate(config)
-    routes = OdpRoutes(_rules(config, tls=tls is not None))
+    routes = OdpRoutes(_rules(config))
     key_rules = KeyRules(use="sig" if config.set_key_use else None)
+    tls = _certificates(config)
     source = _source(config.source)
     store = BundleStore(_label(config), on_change=_publisher(routes, key_rules))
     async with AsyncExitStack() as stack:
@@ -71,15 +73,15 @@ async def _serve(config: OdpConfig) -> None:
             await _serve_health(stack, config.health_checks, store, config.source.poll_seconds)
         following = asyncio.create_task(store.follow(source), name=f"source {source.name}")
         stack.callback(following.cancel)
-        if tls is not None and config.serving_cert_file is not None:
-            watching = asyncio.create_task(tls.follow(config.serving_cert_file.sync_seconds))
+        if tls is not None:
+            watching = asyncio.create_task(tls.follow())
             stack.callback(watching.cancel)
         _log.info("serving", extra={"address": str(address), "tls": tls is not None})
         await stop.wait()
         _log.info("stopping")
 
 
-def _rules(config: OdpConfig, *, tls: bool) -> OdpRules:
+def _rules(config: OdpConfig) -> OdpRules:
     try:
         domains = DomainPolicy.of(config.domains)
     except DomainRefused as error:
@@ -90,7 +92,7 @@ def _rules(config: OdpConfig, *, tls: bool) -> OdpRules:
         jwks_uri=config.jwks_uri,
         path_prefix=config.server_path_prefix,
         allow_insecure_scheme=config.allow_insecure_scheme,
-        tls=tls,
+        tls=config.serving_cert_file is not None or config.acme is not None,
     )
 
 
@@ -127,21 +129,29 @@ def _address(config: OdpConfig) -> Address:
         return go_listen_address(config.insecure_addr)
     if config.serving_cert_file is not None:
         return go_listen_address(config.serving_cert_file.address)
-    raise InvalidHcl(
-        "the acme section is not supported yet",
-        hint="use serving_cert_file, or put a proxy that speaks ACME in front",
-    )
+    return go_listen_address(":443")  # for ACME there is no other
 
 
-def _certificate(config: OdpConfig) -> CertificateFiles | None:
-    files = config.serving_cert_file
-    return CertificateFiles(Path(files.cert_path), Path(files.key_path)) if files else None
+def _certificates(config: OdpConfig) -> Certificates | None:
+    files, acme = config.serving_cert_file, config.acme
+    if files is not None:
+        return CertificateFiles(Path(files.cert_path), Path(files.key_path), files.sync_seconds)
+    if acme is not None:
+        return AcmeCertificates(
+            config.domains,
+            folder=Path(acme.cache_dir) if acme.cache_dir else None,
+            terms_agreed=True,  # without it the file is refused
+            directory_url=acme.directory_url or LETS_ENCRYPT,
+            email=acme.email,
+        )
+    return None
 
 
 def go_listen_address(text: str) -> ListenAddress:
     """`:443`, `localhost:80` or `1.2.3.4:80`; no host means every address, as in Go."""
     host, colon, port = text.rpartition(":")
-    numbered = f"{host or '[::]'}:{_PORTS.get(port, port)}"
+    every = "[::]" if socket.has_dualstack_ipv6() else "0.0.0.0"  # noqa: S104 - as it was asked for
+    numbered = f"{host or every}:{_PORTS.get(port, port)}"
     try:
         return ListenAddress.parse(numbered if colon else text)
     except InvalidListenAddress as error:

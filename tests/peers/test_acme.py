@@ -5,16 +5,23 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import logging
+import os
+import signal
+import socket
 import ssl
 import stat
+import subprocess
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from child_process import free_port
+from discovery_providers.configurations import written
+from discovery_providers.programs import end, eventually, ours, reference_or_skip, start, theirs
 from pebble import Pebble, pebble_or_skip, running_pebble
 
 from spire_bridge.listen.acme.certificates import AcmeCertificates, Pace
@@ -233,3 +240,80 @@ async def test_a_certificate_that_cant_be_kept_is_used(
         await until(lambda: certified(acme))
         await presented(pebble.tls_port, pebble)
         await until(lambda: "certificate is not kept" in caplog.messages)
+
+
+@contextmanager
+def dropped_in(
+    command: Callable[[Path], tuple[str, ...]], pebble: Pebble, folder: Path, directory_url: str
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A program that serves at port 443 from the reference's file, with its cache in `folder`."""
+    acme = {"directory_url": directory_url, "email": "ops@domain.test", "tos_accepted": True}
+    options = {"domains": [DOMAIN], "acme": acme, "file": {"path": "/nowhere"}}
+    (folder / "odp.conf").write_text(written(options))
+    log = folder / "log"
+    process = start(command(folder / "odp.conf"), log, SSL_CERT_FILE=str(pebble.ca_file))
+    try:
+        eventually(lambda: listens(443), process, log)
+        yield process
+    finally:
+        end(process)
+
+
+def listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def shown_at_443(pebble: Pebble) -> bytes | None:
+    """The certificate with which the keys are served; None while the handshake is refused."""
+    context = ssl.create_default_context(cadata=pebble.root_pem)
+    try:
+        with (
+            socket.create_connection(("127.0.0.1", 443), 20) as line,
+            context.wrap_socket(line, server_hostname=DOMAIN) as tls,
+        ):
+            tls.sendall(f"GET /keys HTTP/1.1\r\nhost: {DOMAIN}\r\n\r\n".encode())
+            assert tls.recv(12) == b"HTTP/1.1 500"  # there are no keys as yet
+            return tls.getpeercert(binary_form=True)
+    except OSError:
+        return None
+
+
+@pytest.fixture
+def pebble_at_443(tmp_path: Path) -> Iterator[Pebble]:
+    """One that asks for proofs at the only port that the reference's `acme` section knows."""
+    pebble_or_skip()
+    if os.geteuid() != 0:
+        pytest.skip("port 443 is for root")
+    if listens(443):
+        pytest.skip("port 443 is in use")
+    (tmp_path / "pebble").mkdir()
+    with running_pebble(tmp_path / "pebble", tls_port=443, WFE_NONCEREJECT="0") as running:
+        yield running
+
+
+def test_the_drop_in_serves_at_port_443(pebble_at_443: Pebble, tmp_path: Path) -> None:
+    with dropped_in(ours, pebble_at_443, tmp_path, pebble_at_443.directory_url) as process:
+        eventually(lambda: shown_at_443(pebble_at_443), process, tmp_path / "log")
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(10) == 0
+    assert (tmp_path / ".acme-cache" / DOMAIN).exists()
+
+
+@pytest.mark.parametrize("first", ["ours", "theirs"])
+def test_either_program_takes_up_the_others_certificate(
+    first: str, pebble_at_443: Pebble, tmp_path: Path
+) -> None:
+    reference = reference_or_skip()
+    commands = [ours, partial(theirs, reference)]
+    if first == "theirs":
+        commands.reverse()
+    nobody = f"https://127.0.0.1:{free_port()}/dir"
+    shown = []
+    for command, directory in zip(commands, (pebble_at_443.directory_url, nobody), strict=True):
+        with dropped_in(command, pebble_at_443, tmp_path, directory) as process:
+            eventually(lambda: shown_at_443(pebble_at_443), process, tmp_path / "log")
+            shown.append(shown_at_443(pebble_at_443))
+            kept = tmp_path / ".acme-cache" / DOMAIN
+            eventually(kept.exists, process, tmp_path / "log")
+    assert shown[0] == shown[1]

@@ -79,7 +79,7 @@ class AcmeAuthority:
     """A CA by its directory, and what we are to it: `account_key`, `email`.
 
     `ca_file` is the bundle of CAs that vouch for the directory itself; without it
-    REQUESTS_CA_BUNDLE and SSL_CERT_FILE count, and then the system's.
+    SSL_CERT_FILE and REQUESTS_CA_BUNDLE count, then the system's, then those of certifi.
     """
 
     directory_url: str

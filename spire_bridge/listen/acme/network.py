@@ -54,10 +54,10 @@ class Network(ClientNetwork):
 
 
 def _trust(ca_file: Path | None) -> str | bool:
-    """What `requests` is to verify the directory with; it alone would use CAs of its own."""
+    """What `requests` is to verify the directory with; by itself it uses CAs of its own."""
     if ca_file is not None:
         return str(ca_file)
-    if "REQUESTS_CA_BUNDLE" in os.environ:
+    if "SSL_CERT_FILE" not in os.environ and "REQUESTS_CA_BUNDLE" in os.environ:
         return True
     system = ssl.get_default_verify_paths()  # obeys SSL_CERT_FILE and SSL_CERT_DIR
     if system.cafile is not None:

@@ -19,6 +19,9 @@ from discovery_providers.exchange import Place, Request
 from discovery_providers.programs import end, eventually, ours, run, start
 from forgery.tokens import ec_key, jwk, jwk_set
 
+from spire_bridge.listen.address import ListenAddress
+from spire_bridge.service.odp import go_listen_address
+
 ONE = jwk_set(jwk(ec_key(1), kid="one", use="jwt-svid"))
 TWO = jwk_set(jwk(ec_key(2), kid="two", use="jwt-svid"))
 
@@ -115,13 +118,24 @@ def test_a_certificate_is_followed_and_survives_what_is_wrong(folder: Path) -> N
         assert within(3, lambda: place.certificate() != second)
 
 
-def test_acme_is_refused_by_name(folder: Path) -> None:
+def test_a_cache_that_cant_be_made_is_refused(folder: Path) -> None:
+    """Certificates that don't last over restarts use up what a CA grants in a week."""
     file = folder / "odp.conf"
-    acme = {"tos_accepted": True, "email": "ops@domain.test"}
+    acme = {"tos_accepted": True, "email": "ops@domain.test", "cache_dir": f"{file}/cache"}
     file.write_text(written({"domains": ["a.test"], "acme": acme, "file": {"path": "/b"}}))
     ended = run(ours(file))
     assert ended.status == 1
-    assert "the acme section is not supported yet" in ended.err
+    assert f"{file}/cache can't be made: Not a directory" in ended.err
+
+
+@pytest.mark.parametrize("both_kinds", [True, False])
+def test_no_host_is_every_address_that_there_is(
+    both_kinds: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(socket, "has_dualstack_ipv6", lambda: both_kinds)
+    every = "::" if both_kinds else "0.0.0.0"
+    assert go_listen_address(":443") == ListenAddress(every, 443)
+    assert go_listen_address("127.0.0.1:https") == ListenAddress("127.0.0.1", 443)
 
 
 def test_a_log_file_takes_the_log(folder: Path) -> None:
