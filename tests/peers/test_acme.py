@@ -240,6 +240,7 @@ async def test_a_certificate_that_cant_be_kept_is_used(
         await until(lambda: certified(acme))
         await presented(pebble.tls_port, pebble)
         await until(lambda: "certificate is not kept" in caplog.messages)
+    assert f"{tmp_path / DOMAIN} can't be written" in str(acme.status()[0].last_error)
 
 
 @contextmanager

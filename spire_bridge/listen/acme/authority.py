@@ -43,9 +43,11 @@ _HINTS = {
     "userActionRequired": "visit the page that the CA names",
 }
 
-# OSError is what requests raises; the rest comes of answers that the library takes for granted.
+# OSError is what requests raises; from LookupError on they come of what the library takes for
+# granted in an answer.
 _FAILURES = (
-    errors.Error, JoseError, OSError, LookupError, ValueError, TypeError, AttributeError
+    errors.Error, JoseError, OSError,
+    LookupError, ValueError, TypeError, AttributeError, ArithmeticError, x509.ExtensionNotFound,
 )  # fmt: skip
 
 _log = logging.getLogger(__name__)

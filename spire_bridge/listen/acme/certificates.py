@@ -32,7 +32,6 @@ _LAST_RETRY_SECONDS = 3600.0
 _CHECK_SECONDS = 600.0
 # A CA whose certificates are due at once is asked no more often than this.
 _SHORTEST_RENEWAL_SECONDS = 3600.0
-
 # A CA that can't be asked when it would have a certificate renewed is left alone for so long.
 _ASK_AGAIN_SECONDS = 6 * 3600.0
 
@@ -170,19 +169,35 @@ class AcmeCertificates:
         return 0.0 if renewal is None else await renewal.due(self._authority, self._now())
 
     async def _obtain(self, domain: str) -> None:
-        certificate = await in_thread(
-            lambda: self._authority.obtain(
-                domain, self._challenge, self._challenges, now=self._now()
+        kept = await in_thread(lambda: self._kept_since(domain))
+        if kept is None:
+            certificate = await in_thread(
+                lambda: self._authority.obtain(
+                    domain, self._challenge, self._challenges, now=self._now()
+                )
             )
-        )
+        else:
+            certificate = kept
         self._use(certificate)
         self._problems.pop(domain, None)
         extra = {"domain": domain, "expires_at": certificate.expires_at}
-        _log.info("certificate was obtained", extra=extra)
+        _log.info("certificate is in use", extra=extra)
+        if kept is None:
+            await self._keep(certificate)
+
+    async def _keep(self, certificate: DomainCertificate) -> None:
         try:
             await in_thread(lambda: self._cache.keep(certificate))
         except FileFailure as error:
-            _log.error("certificate is not kept", extra={"domain": domain, "reason": error.message})
+            self._problems[certificate.domain] = error
+            extra = {"domain": certificate.domain, "reason": error.message, "hint": error.hint}
+            _log.error("certificate is not kept", extra=extra)
+
+    def _kept_since(self, domain: str) -> DomainCertificate | None:
+        """A later certificate from another process that shares the folder, if there is one."""
+        kept, own = self._cache.certificate(domain, now=self._now()), self._certificates.get(domain)
+        later = kept is not None and (own is None or kept.expires_at > own.expires_at)
+        return kept if later else None
 
     def _use(self, certificate: DomainCertificate) -> None:
         self._context.use(certificate.domain, certificate.context)

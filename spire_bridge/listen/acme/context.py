@@ -17,8 +17,8 @@ from spire_bridge.listen.acme.client_hello import ClientHello, read_client_hello
 class DomainContext(ssl.SSLContext):
     """Chooses the certificate by server name; refuses names that it has none for.
 
-    A certificate that is replaced serves the handshakes that come; connections that
-    stand are left alone.
+    A certificate that is replaced serves no new handshake; connections that stand are
+    left alone. For asyncio's servers only.
     """
 
     _challenges: Challenges

@@ -191,6 +191,19 @@ async def test_failures_are_tried_again_without_a_wish() -> None:
             await until(lambda: ca.asked.count("/newAccount") > 3)
 
 
+async def test_what_another_process_obtained_is_taken_up(tmp_path: Path) -> None:
+    with busy_ca(problem=LIMITED) as ca:
+        acme = certificates(
+            tmp_path, directory_url=ca.directory_url, pace=Pace(first_retry=0.01, last_retry=0.01)
+        )
+        async with followed(acme):
+            await until(lambda: acme.status()[0].last_error)
+            other = domain_certificate(DOMAIN, time.time())
+            Cache(tmp_path).keep(other)
+            await until(lambda: acme.status()[0].expires_at)
+        assert acme.status()[0].last_error is None
+
+
 def window(hours: float) -> tuple[str, str]:
     start = datetime.datetime.now(datetime.UTC) + datetime.timedelta(hours=hours)
     end = start + datetime.timedelta(hours=1)
