@@ -54,9 +54,11 @@ def running_pebble(
 
     `variables` are Pebble's own, without their prefix: WFE_NONCEREJECT="50".
     """
-    api, management, names, control, http_port = (free_port() for _ in range(5))
-    api = api_port or api
-    tls_port = tls_port or free_port()
+    free: set[int] = set()
+    while len(free) < 6:
+        free.add(free_port())
+    api, management, names, control, http_port, proofs = free
+    api, tls_port = api_port or api, tls_port or proofs
     certificate, key = _server_certificate(folder)
     config = {
         "listenAddress": f"{LOOPBACK}:{api}",
