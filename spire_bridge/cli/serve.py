@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from spire_bridge.cli.command import Subparsers, add_command
+from spire_bridge.publish.odp_switches import SWITCHES
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -24,6 +25,7 @@ def add_parser(subparsers: Subparsers) -> None:
           spire-bridge serve --config issuer.yaml
           curl http://127.0.0.1:8081/readyz
           spire-bridge serve --odp-config oidc-discovery-provider.conf
+          spire-bridge serve --odp-config odp.conf --as-reference cache-lifetime
         """,
     )
     which = parser.add_mutually_exclusive_group(required=True)
@@ -40,13 +42,26 @@ def add_parser(subparsers: Subparsers) -> None:
         action="store_true",
         help="replace $NAME and ${NAME} in the file of --odp-config",
     )
+    parser.add_argument(
+        "--as-reference",
+        action="append",
+        default=[],
+        choices=SWITCHES,
+        metavar="DIFFERENCE",
+        help="with --odp-config, undo a deliberate difference from the reference:"
+        f" {', '.join(SWITCHES)}; may be repeated",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
     if arguments.odp_config is not None:
         from spire_bridge.service.odp import serve_odp
 
-        serve_odp(arguments.odp_config, expand_env=arguments.expand_env)
+        serve_odp(
+            arguments.odp_config,
+            expand_env=arguments.expand_env,
+            as_reference=frozenset(arguments.as_reference),
+        )
     else:
         from spire_bridge.service.serve import serve
 

@@ -18,7 +18,7 @@ from spire_bridge.issuer.document import Document
 from spire_bridge.issuer.documents import discovery_document
 from spire_bridge.issuer.key_set import KeySet
 from spire_bridge.issuer.url import DISCOVERY_PATH, JWKS_PATH
-from spire_bridge.listen.http import CachedResource, Headers, Request, Response
+from spire_bridge.listen.http import CachedResource, Headers, Request, Resource, Response
 from spire_bridge.publish.domain_policy import DomainPolicy, DomainRefused
 
 _CORS: Headers = (("access-control-allow-origin", "*"),)
@@ -27,9 +27,20 @@ _JWK_MEMBERS = ("use", "kty", "kid", "crv", "alg", "x", "y", "n", "e")
 _FORWARDED_PROTO = re.compile(r"(?:proto=)(https|http)", re.IGNORECASE)
 
 
+_NO_STORE: Headers = (
+    ("cache-control", "no-cache, no-store, must-revalidate"),
+    ("pragma", "no-cache"),
+    ("expires", "0"),
+)
+_REFERENCE_ALGORITHMS = ("RS256", "ES256", "ES384")
+
+
 @dataclass(frozen=True, slots=True)
 class OdpRules:
-    """The options that shape the documents; empty strings are what is not set."""
+    """The options that shape the documents; empty strings are what is not set.
+
+    `as_reference` are those of `odp_switches.SWITCHES` that are to be as the reference has them.
+    """
 
     domains: DomainPolicy
     jwt_issuer: str = ""
@@ -38,6 +49,7 @@ class OdpRules:
     allow_insecure_scheme: bool = False
     tls: bool = False
     cache_seconds: int = 300
+    as_reference: frozenset[str] = frozenset()
 
 
 class OdpRoutes:
@@ -51,14 +63,15 @@ class OdpRoutes:
         self._discovery_path = _segments(_joined(prefix, DISCOVERY_PATH)) if reachable else None
         self._jwks_path = _segments(_joined(prefix, JWKS_PATH)) if reachable else None
         self._key_set: KeySet | None = None
-        self._jwks: CachedResource | None = None
+        self._jwks: Resource | None = None
+        self.methods = ("GET",) if "head" in rules.as_reference else ("GET", "HEAD")
 
     def show(self, key_set: KeySet) -> None:
         """Serves `key_set` from now on."""
         keys = key_set.to_jwks()["keys"]
         ordered = [{name: key[name] for name in _JWK_MEMBERS if name in key} for key in keys]
         self._key_set = key_set
-        self._jwks = self._resource(Document.of({"keys": ordered}))
+        self._jwks = self._resource(Document.of({"keys": ordered}), if_kept_by_nobody=_NO_STORE)
 
     def __call__(self, request: Request) -> Response:
         moved = redirection(request)
@@ -68,9 +81,10 @@ class OdpRoutes:
         segments = _segments(target.path)
         if segments not in {self._discovery_path, self._jwks_path}:
             return go_error(404, "404 page not found")
-        if request.method not in {"GET", "HEAD"}:
+        if request.method not in self.methods:
             refusal = go_error(405, "method not allowed")
-            return Response(405, (*refusal.headers, ("allow", "GET, HEAD")), refusal.body)
+            allowed = ("allow", ", ".join(self.methods))
+            return Response(405, (*refusal.headers, allowed), refusal.body)
         if segments == self._jwks_path:
             return self._serve_keys(request)
         return self._serve_discovery(request, target.host)
@@ -90,20 +104,25 @@ class OdpRoutes:
             return go_error(400, str(error))
         insecure = self._rules.allow_insecure_scheme and not self._rules.tls
         scheme = "http" if insecure and _forwarded_scheme(request.headers) != "https" else "https"
-        algorithms = self._key_set.algorithms() if self._key_set is not None else ()
-        return self._discovery(scheme, host, algorithms)(request)
+        document = _discovery_for(self._rules, scheme, host, self._algorithms())
+        return self._resource(document)(request)
 
-    def _discovery(self, scheme: str, host: str, algorithms: tuple[str, ...]) -> CachedResource:
-        document = _discovery_for(self._rules, scheme, host, algorithms)
-        return self._resource(document)
+    def _algorithms(self) -> tuple[str, ...]:
+        if "actual-algorithms" in self._rules.as_reference:
+            return _REFERENCE_ALGORITHMS
+        return self._key_set.algorithms() if self._key_set is not None else ()
 
-    def _resource(self, document: Document) -> CachedResource:
-        headers = (
-            ("content-type", "application/json"),
-            ("cache-control", f"public, max-age={self._rules.cache_seconds}"),
-            *_CORS,
-        )
-        return CachedResource.of(_go_json(document.body), etag=document.etag, headers=headers)
+    def _resource(self, document: Document, if_kept_by_nobody: Headers = ()) -> Resource:
+        """`if_kept_by_nobody` are the headers in place of a lifetime, as the reference has them."""
+        lifetime: Headers = (("cache-control", f"public, max-age={self._rules.cache_seconds}"),)
+        if "cache-lifetime" in self._rules.as_reference:
+            lifetime = if_kept_by_nobody
+        headers = (("content-type", "application/json"), *lifetime, *_CORS)
+        body = _go_json(document.body)
+        if "etag" in self._rules.as_reference:
+            answer = Response(200, headers, body)
+            return lambda _: answer
+        return CachedResource.of(body, etag=document.etag, headers=headers)
 
 
 @dataclass(frozen=True, slots=True)

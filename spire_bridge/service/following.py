@@ -15,6 +15,7 @@ from spire_bridge.bundles.store import BundleStore, SourceStatus
 from spire_bridge.errors import BridgeError
 from spire_bridge.server_api.bundle_source import ServerApiSource
 from spire_bridge.service.edition import Edition
+from spire_bridge.service.expiry_timer import ExpiryTimer
 from spire_bridge.service.settings import OneIssuerSettings
 from spire_bridge.service.source_settings import SourceSettings
 from spire_bridge.spiffe.bundle import Bundle
@@ -53,7 +54,7 @@ class Following:
         )
         self._last_good = _last_good_copy(settings)
         self._sources: dict[str, asyncio.Task[None]] = {}
-        self._expiry: asyncio.TimerHandle | None = None
+        self._expiry = ExpiryTimer()
 
     def restore(self) -> None:
         """Puts the last good copy in force, if there is one, until a source speaks."""
@@ -109,17 +110,8 @@ class Following:
         now = self._clock()
         edition = Edition.of(self._settings.issuer, bundle, now)
         self._on_edition(edition)
-        self._stop_expiry_timer()
-        expiry = edition.key_set.next_expiry(now)
-        if expiry is not None:
-            loop = asyncio.get_running_loop()
-            self._expiry = loop.call_later(expiry - now, self._announce, bundle)
+        self._expiry.start(edition.key_set, now, lambda: self._announce(bundle))
         self._save()
-
-    def _stop_expiry_timer(self) -> None:
-        if self._expiry is not None:
-            self._expiry.cancel()
-            self._expiry = None
 
     def _have_all_answered(self) -> bool:
         answered = {status.name for status in self.store.statuses() if _has_answered(status)}
@@ -144,7 +136,7 @@ class Following:
         self.store.remove(name)
 
     async def _stop(self) -> None:
-        self._stop_expiry_timer()
+        self._expiry.cancel()
         self._save()
         for task in self._sources.values():
             task.cancel()

@@ -24,9 +24,11 @@ from spire_bridge.listen.http import Handler, Request, Response
 from spire_bridge.listen.server import serving
 from spire_bridge.listen.tls import CertificateFiles, Certificates
 from spire_bridge.publish.domain_policy import DomainPolicy, DomainRefused
-from spire_bridge.publish.odp_routes import OdpRoutes, OdpRules, go_error, redirection
+from spire_bridge.publish.odp_routes import OdpRoutes, OdpRules
 from spire_bridge.server_api.bundle_source import ServerApiSource
-from spire_bridge.service.odp_config import HealthChecks, KeySource, OdpConfig, load_odp_config
+from spire_bridge.service.expiry_timer import ExpiryTimer
+from spire_bridge.service.odp_config import KeySource, OdpConfig, load_odp_config
+from spire_bridge.service.odp_health import odp_health
 from spire_bridge.service.serve import stop_signals
 from spire_bridge.spiffe.bundle import Bundle
 from spire_bridge.spiffe.id import TrustDomain
@@ -35,8 +37,6 @@ from spire_bridge.workload.agent_source import AgentSource
 
 # The reference makes its socket for everyone, who are kept out by the folder, if at all.
 _SOCKET_MODE = 0o777
-# As long as this, or five polls if that is longer, an answer of the source counts as fresh.
-_FRESH_SECONDS = 180.0
 
 _PORTS = {"http": "80", "https": "443", "": "0"}  # what Go takes for a number
 
@@ -48,18 +48,24 @@ _LEVELS: dict[str, LogLevel] = {
 _log = logging.getLogger(__name__)
 
 
-def serve_odp(path: Path, *, expand_env: bool) -> None:
-    """Serves until SIGTERM or SIGINT. Raises `BridgeError` if it can't start."""
+def serve_odp(path: Path, *, expand_env: bool, as_reference: frozenset[str] = frozenset()) -> None:
+    """Serves until SIGTERM or SIGINT. Raises `BridgeError` if it can't start.
+
+    `as_reference` are those of `odp_switches.SWITCHES` that are to be as the reference has
+    them.
+    """
     config = load_odp_config(path, expand_env=expand_env)
     _configure_logging(config)
     for option in config.ignored:
         _log.warning("unknown option is ignored", extra={"option": option})
-    asyncio.run(_serve(config))
+    asyncio.run(_serve(config, as_reference))
 
 
-async def _serve(config: OdpConfig) -> None:
-    routes = OdpRoutes(_rules(config))
-    key_rules = KeyRules(use="sig" if config.set_key_use else None)
+async def _serve(config: OdpConfig, as_reference: frozenset[str]) -> None:
+    routes = OdpRoutes(_rules(config, as_reference))
+    key_rules = KeyRules(
+        expired="expired-keys" in as_reference, use="sig" if config.set_key_use else None
+    )
     tls = _certificates(config)
     source = _source(config.source)
     store = BundleStore(_label(config), on_change=_publisher(routes, key_rules))
@@ -70,7 +76,15 @@ async def _serve(config: OdpConfig) -> None:
             serving(handler, _address(config), tls=tls.context if tls else None)
         )
         if config.health_checks is not None:
-            await _serve_health(stack, config.health_checks, store, config.source.poll_seconds)
+            health = odp_health(
+                config.health_checks,
+                store,
+                poll_seconds=config.source.poll_seconds,
+                methods=routes.methods,
+            )
+            host = _every_address() if "health-address" in as_reference else "127.0.0.1"
+            health_address = ListenAddress(host, config.health_checks.port)
+            await _serve_health(stack, health, health_address)
         following = asyncio.create_task(store.follow(source), name=f"source {source.name}")
         stack.callback(following.cancel)
         if tls is not None:
@@ -81,7 +95,7 @@ async def _serve(config: OdpConfig) -> None:
         _log.info("stopping")
 
 
-def _rules(config: OdpConfig) -> OdpRules:
+def _rules(config: OdpConfig, as_reference: frozenset[str]) -> OdpRules:
     try:
         domains = DomainPolicy.of(config.domains)
     except DomainRefused as error:
@@ -93,13 +107,18 @@ def _rules(config: OdpConfig) -> OdpRules:
         path_prefix=config.server_path_prefix,
         allow_insecure_scheme=config.allow_insecure_scheme,
         tls=config.serving_cert_file is not None or config.acme is not None,
+        as_reference=as_reference,
     )
 
 
 def _publisher(routes: OdpRoutes, rules: KeyRules) -> Callable[[Bundle], None]:
+    expiry = ExpiryTimer()
+
     def publish(bundle: Bundle) -> None:
-        key_set = KeySet.from_bundle(bundle.jwt, time.time(), rules)
+        now = time.time()
+        key_set = KeySet.from_bundle(bundle.jwt, now, rules)
         routes.show(key_set)
+        expiry.start(key_set, now, lambda: publish(bundle))
         _log.info("documents have changed", extra={"keys": len(key_set.keys)})
 
     return publish
@@ -150,45 +169,27 @@ def _certificates(config: OdpConfig) -> Certificates | None:
 def go_listen_address(text: str) -> ListenAddress:
     """`:443`, `localhost:80` or `1.2.3.4:80`; no host means every address, as in Go."""
     host, colon, port = text.rpartition(":")
-    every = "[::]" if socket.has_dualstack_ipv6() else "0.0.0.0"  # noqa: S104 - as it was asked for
-    numbered = f"{host or every}:{_PORTS.get(port, port)}"
+    numbered = f"{host or _bracketed(_every_address())}:{_PORTS.get(port, port)}"
     try:
         return ListenAddress.parse(numbered if colon else text)
     except InvalidListenAddress as error:
         raise InvalidHcl(error.message) from None
 
 
-async def _serve_health(
-    stack: AsyncExitStack, checks: HealthChecks, store: BundleStore, poll_seconds: float
-) -> None:
-    """The health checks on loopback; a port that is taken is no reason not to serve."""
-    handler = _health(checks, store, max(_FRESH_SECONDS, 5 * poll_seconds))
+def _every_address() -> str:
+    return "::" if socket.has_dualstack_ipv6() else "0.0.0.0"  # noqa: S104 - as it was asked for
+
+
+def _bracketed(address: str) -> str:
+    return f"[{address}]" if ":" in address else address
+
+
+async def _serve_health(stack: AsyncExitStack, handler: Handler, address: ListenAddress) -> None:
+    """A port that is taken is no reason not to serve."""
     try:
-        await stack.enter_async_context(serving(handler, ListenAddress("127.0.0.1", checks.port)))
+        await stack.enter_async_context(serving(handler, address))
     except BridgeError as error:
         _log.error("health checks are not served", extra={"reason": error.message})
-
-
-def _health(checks: HealthChecks, store: BundleStore, fresh_seconds: float) -> Handler:
-    started = time.time()
-
-    def handle(request: Request) -> Response:
-        moved = redirection(request)
-        if moved is not None:
-            return moved
-        if request.path not in {checks.ready_path, checks.live_path}:
-            return go_error(404, "404 page not found")
-        if request.method not in {"GET", "HEAD"}:
-            return go_error(405, "method not allowed")
-        confirmed_at = store.confirmed_at
-        if confirmed_at is not None:
-            good = time.time() - confirmed_at < fresh_seconds
-        else:  # not one answer yet: not ready, but alive as long as one may still come
-            waiting = time.time() - started < fresh_seconds
-            good = request.path == checks.live_path and waiting
-        return Response(200 if good else 500)
-
-    return handle
 
 
 def _logged(handler: Handler) -> Handler:

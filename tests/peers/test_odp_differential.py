@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -35,6 +35,9 @@ from discovery_providers.programs import (
 from forgery.tokens import ec_key, jwk, jwk_set, rsa_key
 
 from spire_bridge.sandbox.workload import Workload
+
+# A hundred starts of two programs, on a machine that may be busy.
+pytestmark = pytest.mark.timeout(180)
 
 CONFIGURATIONS = configurations(16)
 ODD_REQUESTS = 20
@@ -62,16 +65,22 @@ def folder() -> Iterator[Path]:
 
 @contextmanager
 def both(
-    configuration: Configuration, reference: str, folder: Path, **options: Any
+    configuration: Configuration,
+    reference: str,
+    folder: Path,
+    flags: Sequence[str] = (),
+    **options: Any,
 ) -> Iterator[Pair]:
-    """The two programs, ours first, each with a listener of its own."""
+    """The two programs, ours first (with the `flags`), each with a listener of its own."""
     with ExitStack() as stack:
         started = []
         for name in ("ours", "theirs"):
             place, listener = listening(configuration.listener, folder, name)
             file = configuration.write(folder / f"{name}.conf", **listener, **options)
             log = folder / f"{name}.log"
-            process = start(ours(file) if name == "ours" else theirs(reference, file), log)
+            process = start(
+                (*ours(file), *flags) if name == "ours" else theirs(reference, file), log
+            )
             stack.callback(end, process)
             started.append((place, process, log))
         for place, process, log in started:
@@ -128,6 +137,32 @@ def test_both_answer_alike(
                 f"{request}: {seen}" for seen in differences.unexplained(about, *answers)
             ]
     assert unexplained == [], str(configuration)
+
+
+# What each switch undoes, of the differences that these requests would show.
+UNDONE = {
+    "actual-algorithms": {"actual-algorithms"},
+    "cache-lifetime": {"cache-lifetime", "no-pragma", "no-expires"},
+    "etag": {"etag", "etag-condition", "not-modified-type"},
+    "head": {"head"},
+}
+
+
+def test_a_switch_undoes_its_difference(reference: str, folder: Path) -> None:
+    differences = Differences(without=frozenset[str]().union(*UNDONE.values()))
+    bundle = folder / "bundle.json"
+    bundle.write_bytes(FILES["one"])
+    flags = [word for switch in UNDONE for word in ("--as-reference", switch)]
+    with both(PLAIN, reference, folder, flags, file={"path": str(bundle)}) as pair:
+        wait_for(lambda: loaded(pair, PLAIN))
+        unexplained = [
+            f"{request}: {seen}"
+            for request in requests(PLAIN, ODD_REQUESTS, 1)
+            for seen in differences.unexplained(
+                Circumstances(request, prefix="/"), *ask_both(pair, request)
+            )
+        ]
+    assert unexplained == []
 
 
 PLAIN = Configuration({"domains": ["domain.test"]}, "insecure_addr", "hcl", None)

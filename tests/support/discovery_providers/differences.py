@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,10 +42,14 @@ class Observed:
 
 
 class Differences:
-    """Reads the file once; `used` are the entries that have explained something."""
+    """Reads the file once; `used` are the entries that have explained something.
 
-    def __init__(self) -> None:
-        self.entries: list[dict[str, Any]] = json.loads(FILE.read_text())
+    The entries with the IDs `without` explain nothing.
+    """
+
+    def __init__(self, without: Collection[str] = ()) -> None:
+        entries: list[dict[str, Any]] = json.loads(FILE.read_text())
+        self.entries = [entry for entry in entries if entry["id"] not in without]
         self.used: set[str] = set()
 
     def unexplained(self, about: Circumstances, ours: Answer, theirs: Answer) -> list[Observed]:

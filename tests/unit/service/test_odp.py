@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 import socket
 import subprocess
@@ -19,9 +20,22 @@ from discovery_providers.exchange import Place, Request
 from discovery_providers.programs import end, eventually, ours, run, start
 from forgery.tokens import ec_key, jwk, jwk_set
 
+from spire_bridge.issuer.rules import KeyRules
+from spire_bridge.jose.public_key import PublicKey
 from spire_bridge.listen.address import ListenAddress
+from spire_bridge.listen.http import Request as HttpRequest
+from spire_bridge.publish.domain_policy import DomainPolicy
+from spire_bridge.publish.odp_routes import OdpRoutes, OdpRules
+from spire_bridge.service import odp
 from spire_bridge.service.odp import go_listen_address
+from spire_bridge.spiffe.bundle import Bundle
+from spire_bridge.spiffe.id import TrustDomain
+from spire_bridge.spiffe.jwt_bundle import JwtAuthority, JwtBundle
+from spire_bridge.spiffe.x509_bundle import X509Bundle
 
+HOME = TrustDomain("example.org")
+KEY = PublicKey.from_cryptography(ec_key(7).public_key())
+GET_KEYS = HttpRequest("GET", "/keys", {"host": "domain.test"}, "/keys")
 ONE = jwk_set(jwk(ec_key(1), kid="one", use="jwt-svid"))
 TWO = jwk_set(jwk(ec_key(2), kid="two", use="jwt-svid"))
 
@@ -144,3 +158,18 @@ def test_a_log_file_takes_the_log(folder: Path) -> None:
     address = f"127.0.0.1:{place.port}"
     with serving(folder, place, insecure_addr=address, log_requests=True, **options):
         assert within(3, lambda: "incoming request" in log.read_text())
+
+
+def test_a_key_that_expires_leaves_without_a_change_of_its_source() -> None:
+    """Only the Server API tells an expiry, so it is told here to the publisher itself."""
+    routes = OdpRoutes(OdpRules(DomainPolicy.of(["domain.test"])))
+
+    async def life() -> list[int]:
+        publish = odp._publisher(routes, KeyRules())
+        authority = JwtAuthority("brief", KEY, expires_at=int(time.time()) + 1)
+        publish(Bundle(HOME, JwtBundle.of(HOME, [authority]), X509Bundle(HOME)))
+        before = routes(GET_KEYS).status
+        await asyncio.sleep(authority.expires_at - time.time() + 0.1 if authority.expires_at else 0)
+        return [before, routes(GET_KEYS).status]
+
+    assert asyncio.run(life()) == [200, 501]
