@@ -7,17 +7,14 @@ asked for at every handshake, so a rotated SVID or bundle needs no new context.
 
 from __future__ import annotations
 
-import os
 import socket
 import ssl
-import sys
-import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Self, cast
+from typing import Any, Self, TypeVar, cast
 
 from spire_bridge.errors import BridgeError
+from spire_bridge.files import key_material_as_file
 from spire_bridge.spiffe.errors import UntrustedSvid
 from spire_bridge.spiffe.id import SpiffeId, TrustDomain
 from spire_bridge.spiffe.x509_bundle import X509Bundle, load_certificate
@@ -58,7 +55,18 @@ def spiffe_context(
     admitted by `authorize`; otherwise the handshake raises `ssl.SSLError`. There is no
     host name in it: a SPIFFE peer is known by its ID.
     """
-    return _RotatingContext(credentials, authorize, tuple(alpn))
+    return _MutualContext(credentials, authorize, tuple(alpn))
+
+
+def server_context(
+    svid: Callable[[], X509Svid], *, alpn: Sequence[str] = ("http/1.1",)
+) -> ssl.SSLContext:
+    """A server's context that presents the workload's own SVID and asks clients for nothing.
+
+    `svid` is called at each handshake, so a rotated SVID counts from the next one on; a
+    `BridgeError` of it ends that handshake, and the listener goes on. For servers only.
+    """
+    return _ServerContext(svid, tuple(alpn))
 
 
 class _RotatingContext(ssl.SSLContext):
@@ -68,17 +76,7 @@ class _RotatingContext(ssl.SSLContext):
     obey a revocation.
     """
 
-    _credentials: Callable[[], TlsCredentials]
-    _authorize: Authorize
     _alpn: tuple[str, ...]
-
-    def __new__(
-        cls, credentials: Callable[[], TlsCredentials], authorize: Authorize, alpn: tuple[str, ...]
-    ) -> Self:
-        self = super().__new__(cls, ssl.PROTOCOL_TLS_CLIENT)
-        self._credentials, self._authorize, self._alpn = credentials, authorize, alpn
-        self.check_hostname = False
-        return self
 
     def set_alpn_protocols(self, alpn_protocols: Iterable[str]) -> None:
         """As HTTP libraries call it; counts from the next connection on."""
@@ -95,7 +93,7 @@ class _RotatingContext(ssl.SSLContext):
         try:
             context = self._fresh(server_side)
         except ssl.SSLError as error:  # for the handshake: asyncio closes no socket before it
-            context = self._new(server_side)
+            context = _HandshakeContext.of(self, server_side)
             context.refusal = error
         return context.wrap_bio(incoming, outgoing, server_side=server_side)
 
@@ -105,42 +103,105 @@ class _RotatingContext(ssl.SSLContext):
         options.pop("server_hostname", None)
         return self._fresh(server_side).wrap_socket(sock, server_side, *args, **options)
 
-    def _fresh(self, server_side: bool) -> ssl.SSLContext:
-        try:
-            credentials = self._credentials()
-        except BridgeError as error:
-            raise ssl.SSLError(f"no SPIFFE credentials: {error}") from error
-        context = self._new(server_side)
+    def _fresh(self, server_side: bool) -> _HandshakeContext:
+        """Raises `ssl.SSLError` if there are no credentials."""
+        raise NotImplementedError
+
+
+class _MutualContext(_RotatingContext):
+    """For connections on which both sides present an SVID.
+
+    Made anew each time: a context that two connections share would resume a session, and
+    so not verify the peer again.
+    """
+
+    _credentials: Callable[[], TlsCredentials]
+    _authorize: Authorize
+
+    def __new__(
+        cls, credentials: Callable[[], TlsCredentials], authorize: Authorize, alpn: tuple[str, ...]
+    ) -> Self:
+        self = super().__new__(cls, ssl.PROTOCOL_TLS_CLIENT)
+        self._credentials, self._authorize, self._alpn = credentials, authorize, alpn
+        self.check_hostname = False
+        return self
+
+    def _fresh(self, server_side: bool) -> _HandshakeContext:
+        credentials = _asked_for(self._credentials)
+        context = _PeerCheckingContext.of(self, server_side)
         context.trust_domain = credentials.bundle.trust_domain
         context.authorize = self._authorize
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
-        context.options |= ssl.OP_NO_RENEGOTIATION  # a peer can't become another one later
         context.verify_mode = ssl.CERT_REQUIRED
         context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # a bundle may hold intermediates
-        if self._alpn:
-            context.set_alpn_protocols(self._alpn)
         if credentials.bundle.authorities:
             context.load_verify_locations(cadata=credentials.bundle.pem().decode("ascii"))
-        with _as_file(credentials.svid.chain_pem() + credentials.svid.private_key_pem()) as path:
-            context.load_cert_chain(path)
+        context.present(credentials.svid, self._alpn)
         return context
 
-    def _new(self, server_side: bool) -> _HandshakeContext:
-        context = _HandshakeContext(
-            ssl.PROTOCOL_TLS_SERVER if server_side else ssl.PROTOCOL_TLS_CLIENT
-        )
-        context.origin = self
-        context.check_hostname = False
-        return context
+
+class _ServerContext(_RotatingContext):
+    """For servers that any client may speak to; one context for as long as the SVID stays."""
+
+    _svid: Callable[[], X509Svid]
+    _made: tuple[X509Svid, tuple[str, ...], _HandshakeContext] | None
+
+    def __new__(cls, svid: Callable[[], X509Svid], alpn: tuple[str, ...]) -> Self:
+        self = super().__new__(cls, ssl.PROTOCOL_TLS_SERVER)
+        self._svid, self._alpn, self._made = svid, alpn, None
+        return self
+
+    def _fresh(self, server_side: bool) -> _HandshakeContext:
+        if not server_side:
+            raise ssl.SSLError("this context is for servers: a client has to verify its peer")
+        svid = _asked_for(self._svid)
+        if self._made is None or self._made[0] is not svid or self._made[1] != self._alpn:
+            context = _HandshakeContext.of(self, server_side)
+            context.present(svid, self._alpn)
+            self._made = svid, self._alpn, context
+        return self._made[2]
+
+
+C = TypeVar("C")
+
+
+def _asked_for(credentials: Callable[[], C]) -> C:
+    try:
+        return credentials()
+    except BridgeError as error:
+        raise ssl.SSLError(f"no SPIFFE credentials: {error}") from error
 
 
 class _HandshakeContext(ssl.SSLContext):
-    """A context for one handshake, which knows whom it may end with."""
+    """What a connection is made with: a context that OpenSSL knows, and where it comes from."""
 
     origin: _RotatingContext
+    refusal: ssl.SSLError | None = None
+
+    @classmethod
+    def of(cls, origin: _RotatingContext, server_side: bool) -> Self:
+        context = cls(ssl.PROTOCOL_TLS_SERVER if server_side else ssl.PROTOCOL_TLS_CLIENT)
+        context.origin = origin
+        context.check_hostname = False
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context.options |= ssl.OP_NO_RENEGOTIATION  # a peer can't become another one later
+        return context
+
+    def present(self, svid: X509Svid, alpn: tuple[str, ...]) -> None:
+        """What the peer is shown."""
+        if alpn:
+            self.set_alpn_protocols(alpn)
+        with key_material_as_file(svid.chain_pem() + svid.private_key_pem()) as path:
+            self.load_cert_chain(path)
+
+    def check_peer(self, der: bytes | None) -> None:
+        """Any peer will do."""
+
+
+class _PeerCheckingContext(_HandshakeContext):
+    """A context for one handshake, which knows whom it may end with."""
+
     trust_domain: TrustDomain
     authorize: Authorize
-    refusal: ssl.SSLError | None = None
 
     def check_peer(self, der: bytes | None) -> None:
         """Raises `ssl.SSLCertVerificationError` unless the peer may be spoken to."""
@@ -227,20 +288,3 @@ class _CheckedSocket(ssl.SSLSocket):
 
 _HandshakeContext.sslobject_class = _CheckedObject
 _HandshakeContext.sslsocket_class = _CheckedSocket
-
-
-@contextmanager
-def _as_file(secret: bytes) -> Iterator[str]:
-    """A path at which OpenSSL can read `secret`: in memory where the system has such files."""
-    if sys.platform == "linux":
-        descriptor = os.memfd_create("svid", os.MFD_CLOEXEC)
-        try:
-            os.write(descriptor, secret)
-            yield f"/proc/self/fd/{descriptor}"
-        finally:
-            os.close(descriptor)
-    else:
-        with tempfile.NamedTemporaryFile() as file:  # 0600 from its creation on
-            file.write(secret)
-            file.flush()
-            yield file.name

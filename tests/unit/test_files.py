@@ -14,8 +14,14 @@ from pathlib import Path
 
 import pytest
 
+from spire_bridge import files
 from spire_bridge.errors import EXIT_FAILURE
-from spire_bridge.files import FileFailure, read_limited, write_atomically
+from spire_bridge.files import (
+    FileFailure,
+    key_material_as_file,
+    read_limited,
+    write_atomically,
+)
 
 NOBODY = 65534
 
@@ -288,3 +294,14 @@ def test_a_message_is_one_line_whatever_the_name(folder: Path) -> None:
     with pytest.raises(FileFailure) as caught:
         read_limited(folder / name, max_bytes=1)
     assert caught.value.message.isprintable()
+
+
+@pytest.mark.parametrize("platform", ["linux", "darwin"])
+def test_no_key_material_stays_in_a_file(
+    platform: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(files.tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(files.sys, "platform", platform)
+    with key_material_as_file(b"secret") as path:
+        assert Path(path).read_bytes() == b"secret"
+    assert list(tmp_path.iterdir()) == []

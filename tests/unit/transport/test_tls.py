@@ -16,19 +16,21 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
 from spire_bridge.errors import BridgeError
+from spire_bridge.files import key_material_as_file
 from spire_bridge.sandbox.x509_authority import X509Authority, certificate_der
 from spire_bridge.spiffe.id import SpiffeId, TrustDomain
 from spire_bridge.spiffe.x509_bundle import X509Bundle
 from spire_bridge.spiffe.x509_svid import X509Svid
-from spire_bridge.transport import tls
 from spire_bridge.transport.tls import (
     Authorize,
     TlsCredentials,
     any_member,
     exactly,
+    server_context,
     spiffe_context,
 )
 
@@ -235,7 +237,7 @@ def plain_client(svid: X509Svid) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
-    with tls._as_file(svid.chain_pem() + svid.private_key_pem()) as path:
+    with key_material_as_file(svid.chain_pem() + svid.private_key_pem()) as path:
         context.load_cert_chain(path)
     return context
 
@@ -377,20 +379,6 @@ def test_without_credentials_there_is_no_handshake(domain: Domain) -> None:
     assert isinstance(outcome.client, OSError)
 
 
-def test_no_private_key_stays_in_a_file(
-    domain: Domain, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
-) -> None:
-    svid = domain.svid(WEB)
-    monkeypatch.setattr(tls.tempfile, "tempdir", str(tmp_path))
-    for platform in ("linux", "darwin"):
-        monkeypatch.setattr(tls.sys, "platform", platform)
-        with tls._as_file(svid.private_key_pem()) as path:
-            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-            with open(path, "rb") as file:  # noqa: PTH123 — as OpenSSL opens it
-                assert file.read() == svid.private_key_pem()
-        assert list(tmp_path.iterdir()) == []
-
-
 # The check can't be gone around.
 
 
@@ -466,7 +454,7 @@ def objects(
 ) -> tuple[ssl.SSLObject, ssl.SSLObject, ssl.MemoryBIO, ssl.MemoryBIO]:
     to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
     return (
-        client.wrap_bio(to_client, to_server, server_hostname=""),
+        client.wrap_bio(to_client, to_server, server_hostname="localhost"),
         server.wrap_bio(to_server, to_client, server_side=True),
         to_server,
         to_client,
@@ -579,3 +567,96 @@ def test_it_is_a_context_like_others_to_whoever_looks_at_it(domain: Domain) -> N
     assert isinstance(context, ssl.SSLContext)
     assert context.verify_mode is ssl.CERT_REQUIRED
     assert not context.check_hostname
+
+
+# A server with its own SVID, for clients that have none.
+
+
+def https_client() -> ssl.SSLContext:
+    """A client that presents nothing; whom it speaks to is looked at afterwards."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    context.set_alpn_protocols(["http/1.1"])
+    return context
+
+
+def test_any_client_may_speak_to_a_server_with_an_svid(domain: Domain) -> None:
+    svid = domain.svid(WEB)
+    assert_speaks(connect(https_client(), server_context(lambda: svid)))
+    made = objects(https_client(), server_context(lambda: svid))
+    shake_hands(*made)
+    assert made[0].getpeercert(binary_form=True) == svid.leaf.public_bytes(Encoding.DER)
+    assert made[0].selected_alpn_protocol() == "http/1.1"
+    made[0].write(b"hello")
+    assert made[1].read(10) == b"hello"
+
+
+def test_a_rotated_svid_is_shown_at_the_next_handshake(domain: Domain) -> None:
+    held = [domain.svid(WEB)]
+    server = server_context(lambda: held[-1])
+    shown: list[bytes | None] = []
+    for _ in range(2):
+        for _ in range(2):
+            made = objects(https_client(), server)
+            shake_hands(*made)
+            shown.append(made[0].getpeercert(binary_form=True))
+        held.append(domain.svid(WEB))
+    first, second = (svid.leaf.public_bytes(Encoding.DER) for svid in held[:2])
+    assert shown == [first, first, second, second]
+
+
+def test_a_session_of_the_svid_before_is_not_resumed(domain: Domain) -> None:
+    """And one of the present SVID is: it verifies nobody, and saves a signature."""
+    held = [domain.svid(WEB)]
+    server, client = server_context(lambda: held[-1]), https_client()
+    client.maximum_version = ssl.TLSVersion.TLSv1_2  # its session is there after the handshake
+
+    def reused(session: ssl.SSLSession | None) -> tuple[bool | None, ssl.SSLSession | None]:
+        here, there = socket.socketpair()
+        thread = threading.Thread(
+            target=exchange, args=(server, there, b"from server"), kwargs={"server_side": True}
+        )
+        thread.start()
+        with client.wrap_socket(here, session=session) as connection:
+            connection.sendall(b"from client")
+            connection.recv(100)
+            outcome = connection.session_reused, connection.session
+        thread.join()
+        return outcome
+
+    _, session = reused(None)
+    assert reused(session)[0]
+    held.append(domain.svid(WEB))
+    assert not reused(session)[0]
+
+
+def test_without_an_svid_a_handshake_fails_and_the_next_may_not(domain: Domain) -> None:
+    held: dict[str, Callable[[], X509Svid]] = {"now": lambda: refused().svid}
+    server = server_context(lambda: held["now"]())
+    outcome = connect(https_client(), server)
+    assert isinstance(outcome.server, ssl.SSLError)
+    assert "no SPIFFE credentials: the SVID was withdrawn" in str(outcome.server)
+    assert isinstance(outcome.client, OSError)
+    client, failing, *_ = objects(https_client(), server)
+    with pytest.raises(ssl.SSLWantReadError):
+        client.do_handshake()
+    with pytest.raises(ssl.SSLError, match="no SPIFFE credentials"):
+        failing.do_handshake()
+    svid = domain.svid(WEB)
+    held["now"] = lambda: svid
+    assert_speaks(connect(https_client(), server))
+
+
+@pytest.mark.filterwarnings("ignore:ssl.TLSVersion:DeprecationWarning")
+def test_a_server_with_an_svid_speaks_no_old_protocol(domain: Domain) -> None:
+    client, svid = https_client(), domain.svid(WEB)
+    client.maximum_version = ssl.TLSVersion.TLSv1_1
+    assert isinstance(connect(client, server_context(lambda: svid)).server, ssl.SSLError)
+
+
+def test_a_context_for_servers_is_none_for_clients(domain: Domain) -> None:
+    """It would believe everybody."""
+    svid = domain.svid(WEB)
+    outcome = connect(server_context(lambda: svid), domain.context(DB))
+    assert "this context is for servers" in str(outcome.client)
