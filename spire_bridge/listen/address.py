@@ -4,31 +4,37 @@ from __future__ import annotations
 
 import os
 import socket
-import stat
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Protocol, Self
 
 from spire_bridge.errors import EXIT_USAGE, BridgeError
+from spire_bridge.listen import listening_sockets, socket_file
 
-_BACKLOG = 1024
-_PROBE_SECONDS = 1.0
+BACKLOG = 1024
+
+# A connection under way arrives within about a round trip: on this machine, over a network.
+_HERE_SECONDS = 0.01
+_NETWORK_SECONDS = 0.25
 
 
 class Address(Protocol):
     """A place to listen at."""
 
-    def bind(self) -> socket.socket:
-        """A listening socket. Raises `ListenFailure`."""
+    def bind(self) -> tuple[socket.socket, Self]:
+        """A listening socket that doesn't block, and this address as it is in use.
+
+        Raises `ListenFailure`.
+        """
         ...
 
-    def bound(self, listener: socket.socket) -> Self:
-        """This address as it is in use, with the port that the system chose."""
-        ...
+    def release(self, listener: socket.socket) -> float:
+        """Has no more connections arrive at the socket of `bind`, which stays open.
 
-    def release(self) -> None:
-        """Removes what listening leaves behind."""
+        Those that have arrived can still be accepted. Returns in how many seconds the ones
+        under way will have arrived. For an address in use, as `bind` returns it.
+        """
         ...
 
 
@@ -74,84 +80,76 @@ class ListenAddress:
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
-    def bind(self) -> socket.socket:
-        """A listening socket. Raises `ListenFailure`."""
+    def bind(self) -> tuple[socket.socket, Self]:
+        """A listening socket, and this address with the port that the system chose."""
         family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
         try:
             listener = socket.create_server(
                 (self.host, self.port),
                 family=family,
-                backlog=_BACKLOG,
+                backlog=BACKLOG,
                 dualstack_ipv6=self.host == "::" and socket.has_dualstack_ipv6(),
             )
         except OSError as error:
             raise _failure(self, error) from None
         listener.setblocking(False)
-        return listener
+        return listener, replace(self, port=listener.getsockname()[1])
 
-    def bound(self, listener: socket.socket) -> Self:
-        """This address, with the port that the system chose."""
-        return type(self)(*listener.getsockname()[:2])
-
-    def release(self) -> None:
-        """Nothing stays behind of a port."""
+    def release(self, listener: socket.socket) -> float:
+        """Lets handshakes end, and begins no more."""
+        listening_sockets.ignore_new_connections(listener)
+        return _HERE_SECONDS if ip_address(self.host).is_loopback else _NETWORK_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
 class UnixAddress:
-    """A unix socket, made with `mode`, whoever may reach its folder."""
+    """A unix socket with this mode, user and group, for whoever may reach its folder.
+
+    `user` and `group` are names or numbers; empty for those of this process.
+    """
 
     path: Path
     mode: int = 0o660
+    user: str = ""
+    group: str = ""
+    _file: socket_file.Identity | None = field(default=None, repr=False, compare=False)
 
     def __str__(self) -> str:
         return f"unix:{self.path}"
 
-    def bind(self) -> socket.socket:
+    def bind(self) -> tuple[socket.socket, Self]:
         """A listening socket; one that nobody listens on any more is replaced.
 
-        Raises `ListenFailure`, also for a file that is no socket and a socket in use.
+        Raises `ListenFailure`, also for a file that is no socket, a socket in use, and an
+        owner that doesn't exist or that this process may not give it to.
         """
-        self._remove_stale()
         listener = socket.socket(socket.AF_UNIX)
         try:
-            listener.bind(str(self.path))
-            self.path.chmod(self.mode)
-            listener.listen(_BACKLOG)
+            owner = socket_file.Owner.of(self.user, self.group)
+            socket_file.remove_stale(self.path)
+            file = socket_file.bind(listener, self.path, owner, self.mode)
+            listener.listen(BACKLOG)
+        except socket_file.Refused as error:
+            listener.close()
+            raise ListenFailure(f"can't listen on {self}: {error}", hint=error.hint) from None
         except OSError as error:
             listener.close()
             raise _failure(self, error) from None
         listener.setblocking(False)
-        return listener
+        return listener, replace(self, _file=file)
 
-    def bound(self, _: socket.socket) -> Self:
-        return self
-
-    def release(self) -> None:
-        """Removes the socket."""
-        self.path.unlink(missing_ok=True)
-
-    def _remove_stale(self) -> None:
-        try:
-            mode = self.path.lstat().st_mode
-        except OSError:
-            return
-        if not stat.S_ISSOCK(mode):
-            raise ListenFailure(f"can't listen on {self}: there is a file that is no socket")
-        with socket.socket(socket.AF_UNIX) as probe:
-            probe.settimeout(_PROBE_SECONDS)
-            if probe.connect_ex(str(self.path)) == 0:
-                raise ListenFailure(
-                    f"can't listen on {self}: another program listens there",
-                    hint="end it, or choose another path",
-                )
-        self.path.unlink(missing_ok=True)
+    def release(self, _: socket.socket) -> float:
+        """Removes the socket, unless it is another one by now."""
+        if self._file is not None and socket_file.identity(self.path) == self._file:
+            self.path.unlink(missing_ok=True)
+        return _HERE_SECONDS
 
 
 def free_address(address: ListenAddress) -> ListenAddress:
     """`address` with a port that is free at the moment. Raises `ListenFailure`."""
-    with address.bind() as listener:
-        return address.bound(listener)
+    listener, free = address.bind()
+    listener.close()
+    return free
 
 
 def _failure(address: object, error: OSError) -> ListenFailure:

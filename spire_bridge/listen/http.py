@@ -13,13 +13,18 @@ Headers = tuple[tuple[str, str], ...]
 class Request:
     """`path` is decoded and without the query; header names are lower case.
 
-    `target` is the request target as it came (RFC 9112, section 3.2).
+    `target` is the request target as it came (RFC 9112, section 3.2). `peer` is the IP
+    address at the other end of the connection, IPv4 as such even over an IPv6 socket;
+    empty for a unix socket. Of a header that came more than once and is no list,
+    `headers` has the first value, and `repeated` the name.
     """
 
     method: str
     path: str
     headers: Mapping[str, str]
     target: str = ""
+    peer: str = ""
+    repeated: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,124 +4,121 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import select
 import time
-from dataclasses import dataclass, field
 from email.utils import formatdate
 from functools import lru_cache
 from http import HTTPStatus
+from math import inf
 from typing import cast
 
-from spire_bridge.listen.http import Handler, Request, Response, text
+from spire_bridge.listen.connections import Connections
+from spire_bridge.listen.http import Request, Response, text
 from spire_bridge.listen.request_reader import RequestReader
-
-MAX_CONNECTIONS = 10_000
-
-# Seconds: for a request to arrive whole or an answer to be taken, and between requests.
-REQUEST_SECONDS = 10.0
-IDLE_SECONDS = 75.0
 
 # Answers that wait for a client to take them; one that asks for more is cut off.
 MAX_WAITING_BYTES = 4 * 1024 * 1024
+
+# What a client may still send once it was told that no more is answered.
+MAX_IGNORED_BYTES = 256 * 1024
 
 _DEFECT = text(500, "internal server error")
 
 _log = logging.getLogger(__name__)
 
 
-@dataclass(slots=True)
-class Connections:
-    """The open connections of one listener, and what they share."""
-
-    handler: Handler
-    draining: bool = False
-    open: set[Connection] = field(default_factory=set)
-    none_left: asyncio.Event = field(default_factory=asyncio.Event)  # set only while draining
-
-    def close_overdue(self, now: float) -> None:
-        """Ends the connections whose time is over, by the event loop's clock."""
-        for connection in [c for c in self.open if c.deadline <= now]:
-            connection.abort()
-
-    def drain(self) -> None:
-        """Ends the idle connections; the others end with their next answer."""
-        self.draining = True
-        for connection in [c for c in self.open if c.idle]:
-            connection.close()
-        self._note_if_none_left()
-
-    def lost(self, connection: Connection) -> None:
-        self.open.discard(connection)
-        self._note_if_none_left()
-
-    def _note_if_none_left(self) -> None:
-        if self.draining and not self.open:
-            self.none_left.set()
-
-    def abort(self) -> None:
-        for connection in list(self.open):
-            connection.abort()
-
-
 class Connection(asyncio.Protocol):
-    """Answers one client until it goes, is refused, or lets its time run out."""
+    """Answers one client until it goes, is refused, or lets its time run out.
 
-    def __init__(self, connections: Connections) -> None:
+    Each answer is written once it is known whether it is the last: when the next one is
+    there, or when all that has arrived is read.
+    """
+
+    def __init__(self, connections: Connections, peer: str) -> None:
         self._connections = connections
+        self._limits = connections.limits
         self._loop = asyncio.get_running_loop()
-        self._reader = RequestReader(self._answer)
-        self.idle = True
-        self.deadline = self._loop.time() + REQUEST_SECONDS
+        self._reader = RequestReader(self._answer, peer, self._limits.max_head_bytes)
+        self._unwritten: tuple[Response, bool] | None = None
+        self._idle = True  # between two requests, or before the first
+        self._ended = False  # nothing more is answered
+        self._ignored_bytes = 0
+        self.established = False
+        self.deadline = inf
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
-        if len(self._connections.open) >= MAX_CONNECTIONS:
-            self._transport.abort()
-        else:
-            self._connections.open.add(self)
+        self.established = True
+        self._allow(self._limits.request_seconds)
+        self._connections.establish(self)
 
     def connection_lost(self, _: Exception | None) -> None:
-        self._connections.lost(self)
+        self._ended = True
+        self._connections.lose(self)
 
     def data_received(self, data: bytes) -> None:
-        if self._transport.is_closing():
+        if self._ended:
+            self._ignore(data)
             return
-        if self.idle:
-            self.idle = False
-            self.deadline = self._loop.time() + REQUEST_SECONDS
+        if self._idle:
+            self._idle = False
+            self._allow(self._limits.request_seconds)
         refusal = self._reader.feed(data)
-        if refusal is not None and not self._transport.is_closing():
+        if self._ended:
+            return
+        if refusal is not None:
+            self._write_unwritten(keep_alive=True)
             self._write(refusal, with_body=True, keep_alive=False)
-            self.close()
+            self._end_in_stages()
+        elif self._unwritten is not None:
+            self._go_on()
 
     def pause_writing(self) -> None:
         """The client takes no answers, so it is asked for no requests."""
         self._transport.pause_reading()
+        self._allow(self._limits.request_seconds)
 
     def resume_writing(self) -> None:
         self._transport.resume_reading()
+        if self._idle and not self._ended:
+            self._allow(self._limits.idle_seconds)
 
-    def close(self) -> None:
-        """Ends the connection once what was answered has been sent."""
-        self.deadline = self._loop.time() + REQUEST_SECONDS
-        self._transport.close()
+    def retire(self) -> None:
+        """Ends the connection if nothing is asked or answered on it."""
+        if self._ended or not self._idle:
+            return
+        if self._transport.get_write_buffer_size() == 0:
+            if self._has_unread():
+                return
+            self._connections.dismiss(self)
+        self._end_in_stages()
 
     def abort(self) -> None:
+        self._ended = True
         self._transport.abort()
 
     def _answer(self, request: Request, keep_alive: bool) -> None:
-        if self._transport.is_closing():
+        if self._ended:
             return
         if self._transport.get_write_buffer_size() > MAX_WAITING_BYTES:
             self.abort()
             return
-        keep_alive = keep_alive and not self._connections.draining
-        response = self._respond(request)
-        self._write(response, with_body=request.method != "HEAD", keep_alive=keep_alive)
-        if keep_alive:
-            self.idle = True
-            self.deadline = self._loop.time() + IDLE_SECONDS
-        else:
-            self.close()
+        self._write_unwritten(keep_alive=True)
+        self._unwritten = self._respond(request), request.method != "HEAD"
+        if not keep_alive:
+            self._write_unwritten(keep_alive=False)
+            self._end()
+
+    def _go_on(self) -> None:
+        """All that has arrived is read, and an answer is ready."""
+        begun = self._reader.has_begun
+        last = self._connections.draining and not begun
+        self._write_unwritten(keep_alive=not last)
+        if last:
+            self._end_in_stages()
+            return
+        self._idle = not begun
+        self._allow(self._limits.request_seconds if begun else self._limits.idle_seconds)
 
     def _respond(self, request: Request) -> Response:
         try:
@@ -130,9 +127,47 @@ class Connection(asyncio.Protocol):
             _log.exception("request was not answered", extra={"path": request.path})
             return _DEFECT
 
+    def _write_unwritten(self, *, keep_alive: bool) -> None:
+        if self._unwritten is not None:
+            (response, with_body), self._unwritten = self._unwritten, None
+            self._write(response, with_body=with_body, keep_alive=keep_alive)
+
     def _write(self, response: Response, *, with_body: bool, keep_alive: bool) -> None:
         start, rest = _encoded(response, with_body, keep_alive)
         self._transport.write(start + _date_header(int(time.time())) + rest)
+
+    def _end(self) -> None:
+        """Closes the connection once what was answered has been sent."""
+        self._ended = True
+        self._allow(self._limits.request_seconds)
+        self._transport.close()
+
+    def _end_in_stages(self) -> None:
+        """Says that nothing follows, and lets the client close (RFC 9112, section 9.6).
+
+        What it has on its way to a closed socket would be met by a reset, which destroys
+        answers that it has not read yet. TLS says so by itself, with close_notify.
+        """
+        if not self._transport.can_write_eof():
+            self._end()
+            return
+        self._ended = True
+        self._allow(self._limits.request_seconds)
+        self._transport.write_eof()
+
+    def _ignore(self, data: bytes) -> None:
+        self._ignored_bytes += len(data)
+        if self._ignored_bytes > MAX_IGNORED_BYTES:
+            self.abort()
+
+    def _has_unread(self) -> bool:
+        """Whether something has arrived that the event loop has not delivered yet."""
+        poll = select.poll()
+        poll.register(self._transport.get_extra_info("socket"), select.POLLIN)
+        return bool(poll.poll(0))
+
+    def _allow(self, seconds: float) -> None:
+        self.deadline = self._loop.time() + seconds
 
 
 @lru_cache(maxsize=32)

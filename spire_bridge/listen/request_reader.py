@@ -16,7 +16,6 @@ import httptools
 
 from spire_bridge.listen.http import Request, Response, text
 
-MAX_HEAD_BYTES = 32 * 1024
 MAX_BODY_BYTES = 64 * 1024
 
 # What may come in several fields, which are one list (RFC 9110, section 5.3).
@@ -29,14 +28,21 @@ _BAD_VERSION = text(505, "http version not supported")
 
 
 class RequestReader:
-    """Calls `on_request` with each request, and whether the client keeps the connection."""
+    """Calls `on_request` with each request, and whether the client keeps the connection.
 
-    def __init__(self, on_request: Callable[[Request, bool], None]) -> None:
-        self._on_request = on_request
+    `peer` is for the requests to tell; a head over `max_head_bytes` is refused.
+    """
+
+    def __init__(
+        self, on_request: Callable[[Request, bool], None], peer: str, max_head_bytes: int
+    ) -> None:
+        self._on_request, self._peer = on_request, peer
+        self._max_head_bytes = max_head_bytes
         self._parser: Any = httptools.HttpRequestParser(self)
         self._refusal: Response | None = None
         self._unfinished_bytes = 0
         self.on_message_begin()
+        self.has_begun = False  # whether a request has begun to arrive, and not ended
 
     def feed(self, data: bytes) -> Response | None:
         """Reads on. The answer is a refusal, after which the connection must be closed."""
@@ -47,21 +53,23 @@ class RequestReader:
             return self._refusal  # the request was answered, as the last one
         except httptools.HttpParserError:
             return self._refusal or _BAD_REQUEST
-        if not self._head_complete and self._unfinished_bytes > MAX_HEAD_BYTES:
+        if not self._head_complete and self._unfinished_bytes > self._max_head_bytes:
             return _TOO_LARGE_HEAD
-        if self._unfinished_bytes > MAX_HEAD_BYTES + MAX_BODY_BYTES:  # extensions, trailers
+        if self._unfinished_bytes > self._max_head_bytes + MAX_BODY_BYTES:  # extensions, trailers
             return self._refusal or _TOO_LARGE_BODY
         return self._refusal
 
     # httptools calls these while it reads.
 
     def on_message_begin(self) -> None:
+        self.has_begun = True
         self._url = b""
         self._headers: dict[str, str] = {}
         self._head_bytes = 0
         self._body_bytes = 0
         self._head_complete = False
         self._hosts = 0
+        self._repeated: frozenset[str] = frozenset()
 
     def on_url(self, part: bytes) -> None:
         self._url += part
@@ -74,6 +82,8 @@ class RequestReader:
             self._headers[key] = value.decode("latin-1")
         elif key in _LISTS:
             self._headers[key] += ", " + value.decode("latin-1")
+        else:
+            self._repeated |= {key}
 
     def on_headers_complete(self) -> None:
         self._head_complete = True
@@ -87,6 +97,7 @@ class RequestReader:
 
     def on_message_complete(self) -> None:
         self._unfinished_bytes = 0
+        self.has_begun = False
         if self._refusal is not None:
             return
         path = _path(self._url)
@@ -97,13 +108,14 @@ class RequestReader:
         # No other protocol is spoken here: who asks for one gets an answer and a close.
         keep_alive = self._parser.should_keep_alive() and not self._parser.should_upgrade()
         target = self._url.decode("ascii")
-        self._on_request(Request(method, path, self._headers, target), keep_alive)
+        request = Request(method, path, self._headers, target, self._peer, self._repeated)
+        self._on_request(request, keep_alive)
 
     def _judge_head(self) -> Response | None:
         version = self._parser.get_http_version()
         if version not in {"1.0", "1.1"}:
             return _BAD_VERSION
-        if self._head_bytes + len(self._url) > MAX_HEAD_BYTES:
+        if self._head_bytes + len(self._url) > self._max_head_bytes:
             return _TOO_LARGE_HEAD
         if self._hosts > 1 or (self._hosts == 0 and version == "1.1"):
             return _BAD_REQUEST

@@ -234,7 +234,7 @@ def test_any_bytes_are_requests_or_one_refusal(parts: list[bytes]) -> None:
 
     def read(chunks: list[bytes]) -> tuple[list[Request], Response | None]:
         requests: list[Request] = []
-        reader = RequestReader(lambda request, _: requests.append(request))
+        reader = RequestReader(lambda request, _: requests.append(request), "", 32 * 1024)
         for chunk in chunks:
             if (refusal := reader.feed(chunk)) is not None:
                 return requests, refusal

@@ -7,8 +7,11 @@ import pytest
 
 from spire_bridge.listen.address import ListenAddress
 from spire_bridge.listen.http import ReadOnlyRoutes, Request, Response
-from spire_bridge.listen.request_reader import MAX_BODY_BYTES, MAX_HEAD_BYTES
+from spire_bridge.listen.limits import Limits
+from spire_bridge.listen.request_reader import MAX_BODY_BYTES
 from spire_bridge.listen.server import serving
+
+MAX_HEAD_BYTES = Limits().max_head_bytes
 
 HEAD = b"GET /keys HTTP/1.1\r\nHost: x\r\n"
 POST = b"POST /keys HTTP/1.1\r\nHost: x\r\n"
@@ -155,9 +158,7 @@ async def test_too_much_is_refused(
     assert asked == []
 
 
-async def test_half_a_request_is_not_waited_for_for_ever(
-    address: ListenAddress, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("spire_bridge.listen.http1.REQUEST_SECONDS", 0.1)
-
-    assert await exchange(address, HEAD) == b""
+async def test_half_a_request_is_not_waited_for_for_ever() -> None:
+    hasty = Limits(request_seconds=0.1)
+    async with serving(ReadOnlyRoutes({}), ListenAddress("127.0.0.1", 0), limits=hasty) as address:
+        assert await exchange(address, HEAD) == b""

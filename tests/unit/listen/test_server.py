@@ -15,9 +15,11 @@ from loopback_http import ask, line_to, send
 
 from spire_bridge.listen.address import ListenAddress, ListenFailure, free_address
 from spire_bridge.listen.http import ReadOnlyRoutes, Request, Response, text
+from spire_bridge.listen.limits import Limits
 from spire_bridge.listen.server import serving
 
 LOOPBACK = ListenAddress("127.0.0.1", 0)
+HASTY = Limits(request_seconds=0.2, idle_seconds=0.2)
 LARGE = Response(200, (), b"a" * 1_000_000)
 
 
@@ -157,12 +159,13 @@ async def test_a_thousand_idle_connections_block_no_request(address: ListenAddre
         assert (await lines[500].ask("/")).status == 200
 
 
-async def test_who_says_nothing_is_left(
-    address: ListenAddress, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("spire_bridge.listen.http1.REQUEST_SECONDS", 0.1)
-    monkeypatch.setattr("spire_bridge.listen.http1.IDLE_SECONDS", 0.1)
-    async with line_to(address) as silent, line_to(address) as done, line_to(address) as half:
+async def test_who_says_nothing_is_left() -> None:
+    async with (
+        serving(echo, LOOPBACK, limits=HASTY) as address,
+        line_to(address) as silent,
+        line_to(address) as done,
+        line_to(address) as half,
+    ):
         await done.ask("/")
         half.writer.write(b"GET / HTTP/1.1\r\nho")
         assert all(await asyncio.gather(silent.closed(), done.closed(), half.closed()))

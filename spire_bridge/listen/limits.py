@@ -1,0 +1,20 @@
+"""What a client may take of a listener: time, connections and bytes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """For one listener; the defaults suit documents that everyone may fetch.
+
+    `request_seconds` is for each of: a TLS handshake, a request to arrive whole, an answer
+    to be taken. `idle_seconds` is for the time between two requests. Connections over
+    `max_connections` are closed at once; a head over `max_head_bytes` is refused with 431.
+    """
+
+    request_seconds: float = 10.0
+    idle_seconds: float = 75.0
+    max_connections: int = 10_000
+    max_head_bytes: int = 32 * 1024
