@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import socket
+import sys
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -50,3 +53,21 @@ def test_any_text_is_an_address_or_refused(text: str) -> None:
     except InvalidListenAddress:
         return
     assert ListenAddress.parse(str(address)) == address
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+@pytest.mark.skipif(sys.platform != "linux", reason="others can't close only one side of a backlog")
+def test_after_the_release_nobody_arrives_and_who_did_is_accepted(host: str) -> None:
+    listener, address = ListenAddress(host, 0).bind()
+    with listener, socket.create_connection((host, address.port)) as early:
+        assert address.release(listener) > 0
+        with pytest.raises(TimeoutError):
+            socket.create_connection((host, address.port), timeout=0.2)
+        accepted, _ = listener.accept()
+        with accepted:
+            early.sendall(b"hello")
+            assert accepted.recv(10) == b"hello"
+            accepted.sendall(b"goodbye")
+            assert early.recv(10) == b"goodbye"
+        with pytest.raises(BlockingIOError):
+            listener.accept()

@@ -6,9 +6,11 @@ import asyncio
 import contextlib
 import socket
 import ssl
+import threading
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -91,53 +93,101 @@ async def outcome(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) ->
     return ("answered" if body == b"hello\n" else "wrong"), b"connection: close" not in head
 
 
-async def fresh(connect: Connect, seen: Counter[str], stop: asyncio.Event) -> None:
-    """One connection after the other, until none is to be had."""
-    while not stop.is_set():
+def busily(_: Request) -> Response:
+    """So that connections wait in the backlog when the end comes."""
+    time.sleep(0.002)
+    return text(200, "hello")
+
+
+class Hammer:
+    """Clients in threads of their own, so that the end comes at any point of what they do."""
+
+    def __init__(self, place: Place, address: Address) -> None:
+        self._place, self._address = place, address
+        self._stop = threading.Event()
+        self.new, self.old = Counter[str](), Counter[str]()
+        self._threads = [
+            *(threading.Thread(target=self._ask_anew) for _ in range(CLIENTS)),
+            *(threading.Thread(target=self._ask_again) for _ in range(CLIENTS)),
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        self._stop.set()
+        for thread in self._threads:
+            thread.join(10)
+
+    def _ask_anew(self) -> None:
+        """One connection after the other, until none is to be had."""
+        while not self._stop.is_set():
+            with ExitStack() as stack:
+                try:
+                    plain = self._connected(stack)
+                except (ConnectionRefusedError, FileNotFoundError, TimeoutError):
+                    return
+                try:
+                    how, _ = self._asked(self._secured(stack, plain))
+                except OSError as error:  # of the handshake
+                    how = type(error).__name__
+            self.new[how] += 1
+            time.sleep(PACE_SECONDS)
+
+    def _ask_again(self) -> None:
+        """One connection, asked on until it ends."""
+        with ExitStack() as stack:
+            client = self._secured(stack, self._connected(stack))
+            usable = True
+            while usable and not self._stop.is_set():
+                how, usable = self._asked(client)
+                self.old[how] += 1
+                time.sleep(PACE_SECONDS)
+
+    def _connected(self, stack: ExitStack) -> socket.socket:
+        if isinstance(self._address, UnixAddress):
+            client = stack.enter_context(socket.socket(socket.AF_UNIX))
+            client.connect(str(self._address.path))
+        else:
+            assert isinstance(self._address, ListenAddress)
+            place = self._address.host, self._address.port
+            client = stack.enter_context(socket.create_connection(place, 0.5))
+        client.settimeout(5)
+        return client
+
+    def _secured(self, stack: ExitStack, client: socket.socket) -> socket.socket:
+        if self._place.client_tls is None:
+            return client
+        return stack.enter_context(self._place.client_tls.wrap_socket(client))
+
+    def _asked(self, client: socket.socket) -> tuple[str, bool]:
+        """How one request ended, and whether the connection can be asked on."""
+        received = b""
         try:
-            reader, writer = await connect()
-        except (ConnectionRefusedError, FileNotFoundError):
-            return
-        except OSError:
-            seen["not established"] += 1
-            return
-        how, _ = await outcome(reader, writer)
-        seen[how] += 1
-        writer.close()
-        with contextlib.suppress(OSError):
-            await writer.wait_closed()
-        await asyncio.sleep(PACE_SECONDS)
-
-
-async def kept(connect: Connect, seen: Counter[str], stop: asyncio.Event) -> None:
-    """One connection, asked on until it ends."""
-    reader, writer = await connect()
-    usable = True
-    while usable and not stop.is_set():
-        how, usable = await outcome(reader, writer)
-        seen[how] += 1
-        await asyncio.sleep(PACE_SECONDS)
-    writer.close()
-    with contextlib.suppress(OSError):
-        await writer.wait_closed()
+            client.sendall(GET)
+            while not received.endswith(b"\r\n\r\nhello\n"):
+                if not (part := client.recv(4096)):
+                    return ("cut" if received else "ended"), False
+                received += part
+        except OSError as error:
+            return type(error).__name__, False
+        return "answered", b"connection: close" not in received
 
 
 @pytest.mark.parametrize("_", range(3))
 async def test_no_request_fails_when_the_end_comes_under_load(place: Place, _: int) -> None:
     """Several hundred a second, half of them on new connections."""
-    new, old, stop = Counter[str](), Counter[str](), asyncio.Event()
     async with AsyncExitStack() as server:
-        connect = await server.enter_async_context(place.served(2.0))
-        clients = [asyncio.create_task(fresh(connect, new, stop)) for _ in range(CLIENTS)]
-        clients += [asyncio.create_task(kept(connect, old, stop)) for _ in range(CLIENTS)]
+        bound = await server.enter_async_context(
+            serving(busily, place.address, tls=place.server_tls, drain_seconds=2.0)
+        )
+        hammer = Hammer(place, bound)
         await asyncio.sleep(0.5)
         await server.aclose()
-    stop.set()
-    await asyncio.wait_for(asyncio.gather(*clients), 5)
-    assert new["answered"] > CLIENTS
-    assert old["answered"] > CLIENTS
-    assert set(new) == {"answered"}, new
-    assert set(old) <= {"answered", "ended"}, old
+    await asyncio.to_thread(hammer.stop)
+    assert hammer.new["answered"] > CLIENTS
+    assert hammer.old["answered"] > CLIENTS
+    assert set(hammer.new) == {"answered"}, hammer.new
+    assert set(hammer.old) <= {"answered", "ended"}, hammer.old
 
 
 async def test_who_waits_in_the_backlog_is_served(place: Place) -> None:
