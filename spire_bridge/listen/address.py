@@ -55,7 +55,7 @@ class InvalidListenAddress(BridgeError):
 class ListenAddress:
     """An IP address and a TCP port; port 0 has the system choose one.
 
-    `[::]` is every address, of IPv4 as well.
+    `::` stands for every address of this machine, IPv4 included.
     """
 
     host: str
