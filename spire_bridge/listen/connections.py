@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from spire_bridge.listen.http import Handler
 from spire_bridge.listen.limits import Limits
+
+# Between two looks whether the last answers were taken: nothing tells.
+_LOOK_SECONDS = 0.02
 
 
 class Closable(Protocol):
@@ -17,6 +21,10 @@ class Closable(Protocol):
 
     def retire(self) -> None:
         """Ends the connection if nothing is asked or answered on it."""
+        ...
+
+    def settle(self) -> None:
+        """Dismisses the connection if the last answer was taken."""
         ...
 
     def abort(self) -> None:
@@ -88,7 +96,11 @@ class Connections:
         """Returns once nobody waits for a handshake or an answer."""
         while self.arriving or self.open:
             self._changed.clear()
-            await self._changed.wait()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_LOOK_SECONDS):
+                    await self._changed.wait()
+            for connection in list(self.open):
+                connection.settle()
 
     async def gone(self) -> None:
         """Returns once nobody is connected."""

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import logging
 import select
+import termios
 import time
+from contextlib import suppress
 from email.utils import formatdate
 from functools import lru_cache
 from http import HTTPStatus
@@ -42,6 +45,7 @@ class Connection(asyncio.Protocol):
         self._unwritten: tuple[Response, bool] | None = None
         self._idle = True  # between two requests, or before the first
         self._ended = False  # nothing more is answered
+        self._untaken = False  # answers wait for the client
         self._ignored_bytes = 0
         self.established = False
         self.deadline = inf
@@ -75,10 +79,12 @@ class Connection(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         """The client takes no answers, so it is asked for no requests."""
+        self._untaken = True
         self._transport.pause_reading()
         self._allow(self._limits.request_seconds)
 
     def resume_writing(self) -> None:
+        self._untaken = False
         self._transport.resume_reading()
         if self._idle and not self._ended:
             self._allow(self._limits.idle_seconds)
@@ -87,11 +93,16 @@ class Connection(asyncio.Protocol):
         """Ends the connection if nothing is asked or answered on it."""
         if self._ended or not self._idle:
             return
-        if self._transport.get_write_buffer_size() == 0:
-            if self._has_unread():
-                return
+        if self._has_unread():
+            return
+        if not self._has_untaken():
             self._connections.dismiss(self)
         self._end_in_stages()
+
+    def settle(self) -> None:
+        """Lets go of a client that has its last answer, and keeps the connection open."""
+        if self._ended and not self._has_untaken():
+            self._connections.dismiss(self)
 
     def abort(self) -> None:
         self._ended = True
@@ -118,7 +129,8 @@ class Connection(asyncio.Protocol):
             self._end_in_stages()
             return
         self._idle = not begun
-        self._allow(self._limits.request_seconds if begun else self._limits.idle_seconds)
+        waited_for = begun or self._untaken
+        self._allow(self._limits.request_seconds if waited_for else self._limits.idle_seconds)
 
     def _respond(self, request: Request) -> Response:
         try:
@@ -162,9 +174,30 @@ class Connection(asyncio.Protocol):
 
     def _has_unread(self) -> bool:
         """Whether something has arrived that the event loop has not delivered yet."""
+        descriptor = self._descriptor()
+        if descriptor < 0:
+            return False
         poll = select.poll()
-        poll.register(self._transport.get_extra_info("socket"), select.POLLIN)
+        poll.register(descriptor, select.POLLIN)
         return bool(poll.poll(0))
+
+    def _has_untaken(self) -> bool:
+        """Whether an answer is still on its way to the client.
+
+        The kernel's queue tells it too of what asyncio holds below TLS, and doesn't count.
+        """
+        if self._transport.get_write_buffer_size() > 0:
+            return True
+        descriptor, queued = self._descriptor(), bytearray(4)
+        if descriptor >= 0:
+            with suppress(OSError):  # not every system tells
+                fcntl.ioctl(descriptor, termios.TIOCOUTQ, queued)
+        return any(queued)
+
+    def _descriptor(self) -> int:
+        """The socket's; negative once it is closed."""
+        client = self._transport.get_extra_info("socket")
+        return -1 if client is None else cast("int", client.fileno())
 
     def _allow(self, seconds: float) -> None:
         self.deadline = self._loop.time() + seconds

@@ -10,8 +10,10 @@ class Limits:
     """For one listener; the defaults suit documents that everyone may fetch.
 
     `request_seconds` is for each of: a TLS handshake, a request to arrive whole, an answer
-    to be taken. `idle_seconds` is for the time between two requests. Connections over
-    `max_connections` are closed at once; a head over `max_head_bytes` is refused with 431.
+    to be taken. `idle_seconds` is for the time between two requests; over TLS also for
+    taking an answer that is not the last, since asyncio doesn't tell that it waits.
+    Connections over `max_connections` are closed at once; a head over `max_head_bytes` is
+    refused with 431.
     """
 
     request_seconds: float = 10.0
