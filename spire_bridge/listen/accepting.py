@@ -7,7 +7,7 @@ import logging
 import socket
 import ssl
 from ipaddress import IPv6Address, ip_address
-from typing import Any
+from typing import Any, cast
 
 from spire_bridge.listen.connections import Connections
 from spire_bridge.listen.http1 import Connection
@@ -16,6 +16,9 @@ from spire_bridge.listen.http1 import Connection
 _AT_ONCE = 100
 # Until the next try where the system has no file descriptor or memory for a connection.
 _PAUSE_SECONDS = 1.0
+
+# A host and a port; IPv6 has four.
+_IPV4_PARTS = 2
 
 _log = logging.getLogger(__name__)
 
@@ -28,7 +31,7 @@ class Acceptor:
     ) -> None:
         self._listener, self._connections, self._tls = listener, connections, tls
         self._loop = asyncio.get_running_loop()
-        self._handshakes: set[asyncio.Task[None]] = set()
+        self._handshakes: set[asyncio.Task[Any]] = set()
         self._pause: asyncio.TimerHandle | None = None
 
     def start(self) -> None:
@@ -74,9 +77,7 @@ class Acceptor:
             return
         client.setblocking(False)
         self._connections.arrive()
-        task = self._loop.create_task(self._connect(client, peer))
-        self._handshakes.add(task)
-        task.add_done_callback(self._handshakes.discard)
+        self._handshakes.add(self._loop.create_task(self._connect(client, peer)))
 
     async def _connect(self, client: socket.socket, peer: str) -> None:
         connection = Connection(self._connections, peer)
@@ -92,6 +93,7 @@ class Acceptor:
         except OSError as error:  # of which ssl.SSLError is one
             _log.debug("handshake has failed", extra={"peer": peer, "reason": str(error)})
         finally:
+            self._handshakes.discard(cast("asyncio.Task[Any]", asyncio.current_task()))
             if not connection.established:
                 client.close()
                 self._connections.fail()
@@ -101,6 +103,8 @@ def _peer(address: Any) -> str:
     """The client's IP address, without port and zone; nothing for a unix socket."""
     if not isinstance(address, tuple):
         return ""
+    if len(address) == _IPV4_PARTS:
+        return str(address[0])
     peer = ip_address(address[0].partition("%")[0])
     if isinstance(peer, IPv6Address) and peer.ipv4_mapped is not None:
         peer = peer.ipv4_mapped

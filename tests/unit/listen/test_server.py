@@ -8,7 +8,7 @@ import resource
 import socket
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, contextmanager
 
 import pytest
 from loopback_http import ask, line_to, send
@@ -167,6 +167,36 @@ async def test_a_thousand_idle_connections_block_no_request(address: ListenAddre
         assert (await ask(address, "/")).status == 200
         assert time.perf_counter() - started < 1
         assert (await lines[500].ask("/")).status == 200
+
+
+@contextmanager
+def no_more_files() -> Iterator[None]:
+    """Every file descriptor of this process is taken."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with socket.socket() as lowest_free:
+        number = lowest_free.fileno()
+    resource.setrlimit(resource.RLIMIT_NOFILE, (number, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+async def test_without_file_descriptors_connections_wait(
+    address: ListenAddress, caplog: pytest.LogCaptureFixture
+) -> None:
+    loop = asyncio.get_running_loop()
+    with socket.socket() as client:
+        client.setblocking(False)
+        with no_more_files():
+            await loop.sock_connect(client, (address.host, address.port))
+            while not caplog.records:  # noqa: ASYNC110 - a log record is no event
+                await asyncio.sleep(0.01)
+        await loop.sock_sendall(client, b"GET / HTTP/1.0\r\n\r\n")
+        assert (await loop.sock_recv(client, 1000)).startswith(b"HTTP/1.1 200 ")
+    [record] = caplog.records
+    assert record.getMessage() == "connections have to wait"
+    assert record.reason == "Too many open files"  # type: ignore[attr-defined]
 
 
 async def test_who_says_nothing_is_left() -> None:
