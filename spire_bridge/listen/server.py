@@ -46,6 +46,7 @@ async def serving(
     - No more connections arrive, and those that did are accepted, handshakes under way
       included; none waits in the backlog when the socket is closed. (Linux. Elsewhere a
       connection can arrive in the instant before the socket is closed, and is reset.)
+      At a socket that systemd passed they go on to arrive, and wait for its next user.
     - A request whose first byte was read is answered if it arrives within the drain, and
       so are the ones behind it that have begun to arrive. The last answer on a
       connection carries `connection: close`.
