@@ -1,4 +1,4 @@
-"""`spire-bridge config`: check a configuration file, print its schema."""
+"""`spire-bridge config`: check a configuration file, print its schema, convert another's."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from pathlib import Path
 
 from spire_bridge.cli.arguments import add_output
 from spire_bridge.cli.command import Subparsers, add_command
-from spire_bridge.cli.output import print_json
+from spire_bridge.cli.output import print_json, print_note
 
 
 def add_parser(subparsers: Subparsers) -> None:
-    group = add_command(subparsers, "config", summary="check configuration files")
+    group = add_command(subparsers, "config", summary="check and convert configuration files")
     commands = group.add_subparsers(title="commands", metavar="COMMAND", required=True)
     check = add_command(
         commands,
@@ -28,6 +28,34 @@ def add_parser(subparsers: Subparsers) -> None:
     )
     check.add_argument("file", type=Path, metavar="FILE")
     add_output(check)
+    convert = add_command(
+        commands,
+        "convert",
+        run=run_convert,
+        summary="print a configuration of SPIRE's oidc-discovery-provider as native YAML",
+        description="""
+        Print a configuration of SPIRE's oidc-discovery-provider, HCL or JSON, as the YAML of
+        `serve --config`. What the native configuration does not say is told on standard
+        error. `serve --odp-config` takes the file as it is; the YAML offers more.
+        """,
+        examples="""
+          spire-bridge config convert oidc-discovery-provider.conf > issuer.yaml
+          spire-bridge config convert odp.conf --trust-domain example.org
+        """,
+    )
+    convert.add_argument("file", type=Path, metavar="FILE")
+    convert.add_argument(
+        "--trust-domain",
+        metavar="NAME",
+        help="the trust domain, which only a workload_api section names",
+    )
+    convert.add_argument(
+        "-expandEnv",
+        "--expand-env",
+        action="store_true",
+        help="replace $NAME and ${NAME} in the file",
+    )
+    add_output(convert)
     add_command(
         commands,
         "schema",
@@ -53,6 +81,22 @@ def run_check(arguments: argparse.Namespace) -> int:
     print(f"{arguments.file} is valid")
     for finding in findings:
         print(f"warning: {finding.verifier} will refuse this issuer: {finding.reason}")
+    return 0
+
+
+def run_convert(arguments: argparse.Namespace) -> int:
+    from spire_bridge.service.odp_config import load_odp_config
+    from spire_bridge.service.odp_convert import convert_odp
+
+    config = load_odp_config(arguments.file, expand_env=arguments.expand_env)
+    name = str(arguments.file)
+    converted = convert_odp(config, name=name, trust_domain=arguments.trust_domain)
+    if arguments.output == "json":
+        print_json({"yaml": converted.yaml, "notes": converted.notes})
+        return 0
+    for note in converted.notes:
+        print_note(f"note: {note}")
+    print(converted.yaml, end="")
     return 0
 
 

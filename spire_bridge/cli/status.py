@@ -34,7 +34,7 @@ def add_parser(subparsers: Subparsers) -> None:
         "--health",
         metavar="ADDRESS",
         default="127.0.0.1:8081",
-        help="the issuer's health listener (default: 127.0.0.1:8081)",
+        help="the issuer's health listener, also unix:/path (default: 127.0.0.1:8081)",
     )
     parser.add_argument(
         "--timeout",
@@ -47,10 +47,9 @@ def add_parser(subparsers: Subparsers) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from spire_bridge.listen.address import ListenAddress
-    from spire_bridge.service.status import fetch_status
+    from spire_bridge.service.status import fetch_status, parse_health_address
 
-    address = ListenAddress.parse(arguments.health)
+    address = parse_health_address(arguments.health)
     status = fetch_status(address, timeout_seconds=arguments.timeout)
     if arguments.output == "json":
         print_json(status)

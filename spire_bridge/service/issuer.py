@@ -9,20 +9,16 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from spire_bridge import __version__
 from spire_bridge.config.yaml import InvalidConfig
-from spire_bridge.listen.address import ListenAddress, UnixAddress
-from spire_bridge.listen.http import Handler, Request
-from spire_bridge.listen.server import serving
-from spire_bridge.listen.tls import CertificateFiles
 from spire_bridge.publish.issuers_by_place import IssuersByPlace
 from spire_bridge.service.health import health_routes
 from spire_bridge.service.issuer_metrics import issuer_metrics
 from spire_bridge.service.issuer_status import issuer_status
-from spire_bridge.service.listen_settings import ListenSettings
+from spire_bridge.service.listen_settings import Place
+from spire_bridge.service.listener import listening
 from spire_bridge.service.request_counts import RequestCounts
 from spire_bridge.service.served_issuer import ServedIssuer
 from spire_bridge.service.settings import ServeSettings, needs_restart
@@ -35,8 +31,8 @@ _log = logging.getLogger(__name__)
 class Addresses:
     """Where a running issuer service can be asked."""
 
-    issuer: ListenAddress | UnixAddress
-    health: ListenAddress | UnixAddress
+    issuer: Place
+    health: Place
 
 
 class IssuerService:
@@ -50,7 +46,9 @@ class IssuerService:
         self._clock = clock
         self.issuers = {one.name: ServedIssuer(one, clock=clock) for one in settings.all_issuers()}
         routes = (route for issuer in self.issuers.values() for route in issuer.routes)
-        self._requests = RequestCounts(IssuersByPlace(routes, host_of=_host))
+        self._requests = RequestCounts(
+            IssuersByPlace(routes, host_of=settings.listen.proxies().effective_host)
+        )
         self._reloads = Counter(accepted=0, refused=0)
         self._reloading = asyncio.Lock()
 
@@ -62,8 +60,8 @@ class IssuerService:
         health = health_routes(self.readyz, self.status, self.exposition)
         async with AsyncExitStack() as stack:
             addresses = Addresses(
-                await stack.enter_async_context(_listening(self._requests, self._settings.listen)),
-                await stack.enter_async_context(_listening(health, self._settings.health)),
+                await stack.enter_async_context(listening(self._requests, self._settings.listen)),
+                await stack.enter_async_context(listening(health, self._settings.health)),
             )
             for issuer in self.issuers.values():
                 await stack.enter_async_context(issuer.running())
@@ -108,27 +106,3 @@ class IssuerService:
             self._settings = wanted
             for one in wanted.all_issuers():
                 await self.issuers[one.name].change(one)
-
-
-def _host(request: Request) -> str:
-    return request.headers.get("host", "").lower()
-
-
-@asynccontextmanager
-async def _listening(
-    handler: Handler, settings: ListenSettings
-) -> AsyncIterator[ListenAddress | UnixAddress]:
-    """Serves at the configured place, with the configured certificate."""
-    if settings.tls is None:
-        async with serving(handler, settings.place()) as place:
-            yield place
-        return
-    files = CertificateFiles(
-        Path(settings.tls.certificate), Path(settings.tls.key), settings.tls.interval_seconds
-    )
-    async with serving(handler, settings.place(), tls=files.context) as place:
-        following = asyncio.create_task(files.follow())
-        try:
-            yield place
-        finally:
-            following.cancel()

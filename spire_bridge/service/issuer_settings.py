@@ -10,7 +10,7 @@ from spire_bridge.config.yaml import InvalidSetting
 from spire_bridge.issuer.documents import DERIVED_MEMBERS
 from spire_bridge.issuer.rules import MAX_CACHE_SECONDS, DocumentRules, KeyRules
 from spire_bridge.issuer.url import IssuerUrl
-from spire_bridge.service.settings_base import Settings, check
+from spire_bridge.service.settings_base import Settings, check, check_https
 
 Algorithm = Literal["RS256", "ES256", "ES384", "ES512"]
 Publish = Literal["publish", "omit"]
@@ -100,7 +100,7 @@ class IssuerSettings(Settings, frozen=True):
         if self.path is not None and self.urls:
             raise InvalidSetting("path", "Each of `urls` is served at its own path")
         if self.jwks_uri is not None:
-            check(IssuerUrl.parse, "jwks_uri", self.jwks_uri.partition("?")[0])
+            check_https("jwks_uri", self.jwks_uri)
         for member in sorted(DERIVED_MEMBERS & frozenset(self.discovery or ())):
             raise InvalidSetting("discovery", f"{member!r} follows from the issuer and its keys")
 

@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from spire_bridge.errors import BridgeError
+from spire_bridge.listen.activation import passed_sockets
 from spire_bridge.service.issuer import IssuerService
 from spire_bridge.service.settings import LogSettings, load_serve_settings
 from spire_bridge.telemetry.logs import configure_logging
@@ -20,6 +21,7 @@ _log = logging.getLogger(__name__)
 
 def serve(config: Path) -> None:
     """Runs the issuer until SIGTERM or SIGINT. Raises `BridgeError` if it can't start."""
+    passed_sockets()  # before anything that is started here could inherit them
     settings = load_serve_settings(config)
     configure(settings.log)
     asyncio.run(_serve(IssuerService(settings), config))

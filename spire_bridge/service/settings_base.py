@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from spire_bridge.config.yaml import InvalidSetting
 from spire_bridge.errors import BridgeError
+from spire_bridge.issuer.url import IssuerUrl
 
 # What an operator may call a source, an issuer or a target.
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}\Z"
@@ -31,6 +32,11 @@ def check(parse: Callable[[str], object], setting: str, text: str) -> None:
 def check_absolute(setting: str, text: str) -> None:
     if not Path(text).is_absolute():
         raise InvalidSetting(setting, "Expected an absolute path")
+
+
+def check_https(setting: str, text: str) -> None:
+    """An https URL, of whatever path; http is admitted on loopback."""
+    check(IssuerUrl.parse, setting, text.partition("?")[0])
 
 
 def check_different(setting: str, rule: str, values: Iterable[str]) -> None:

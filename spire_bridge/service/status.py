@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import http.client
 import json
+import socket
+from pathlib import Path
 from typing import Any
 
 from spire_bridge.errors import EXIT_UNAVAILABLE, BridgeError
-from spire_bridge.listen.address import ListenAddress
+from spire_bridge.listen.address import ListenAddress, UnixAddress
 
 _MAX_BYTES = 4 * 1024 * 1024
 
@@ -19,9 +21,33 @@ class StatusUnavailable(BridgeError):
     exit_status = EXIT_UNAVAILABLE
 
 
-def fetch_status(address: ListenAddress, *, timeout_seconds: float) -> dict[str, Any]:
+class _UnixConnection(http.client.HTTPConnection):
+    """HTTP over a unix socket."""
+
+    def __init__(self, path: Path, timeout: float) -> None:
+        super().__init__("localhost", timeout=timeout)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(str(self._path))
+
+
+def parse_health_address(text: str) -> ListenAddress | UnixAddress:
+    """Reads `127.0.0.1:8081`, `unix:/path` or `unix:///path`. Raises `InvalidListenAddress`."""
+    if text.startswith("unix:"):
+        return UnixAddress(Path("/" + text.removeprefix("unix:").lstrip("/")))
+    return ListenAddress.parse(text)
+
+
+def fetch_status(address: ListenAddress | UnixAddress, *, timeout_seconds: float) -> dict[str, Any]:
     """The content of /status, ready or not. Raises `StatusUnavailable`."""
-    connection = http.client.HTTPConnection(address.host, address.port, timeout=timeout_seconds)
+    connection = (
+        _UnixConnection(address.path, timeout_seconds)
+        if isinstance(address, UnixAddress)
+        else http.client.HTTPConnection(address.host, address.port, timeout=timeout_seconds)
+    )
     try:
         connection.request("GET", "/status")
         status = json.loads(connection.getresponse().read(_MAX_BYTES))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -67,9 +68,9 @@ class Line:
 
 
 @asynccontextmanager
-async def line_to(address: ListenAddress) -> AsyncIterator[Line]:
+async def line_to(address: ListenAddress, tls: ssl.SSLContext | None = None) -> AsyncIterator[Line]:
     """A connection to `address`, cut off at the end."""
-    reader, writer = await asyncio.open_connection(address.host, address.port)
+    reader, writer = await asyncio.open_connection(address.host, address.port, ssl=tls)
     try:
         yield Line(reader, writer)
     finally:

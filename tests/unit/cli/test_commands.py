@@ -20,7 +20,7 @@ from spire_bridge.cli.output import from_now
 
 COMMANDS = [
     *("dev", "fetch jwt", "fetch x509", "fetch bundles", "validate", "serve", "publish", "status"),
-    *("config check", "config schema", "completion", "version"),
+    *("config check", "config convert", "config schema", "completion", "version"),
 ]
 
 
