@@ -16,14 +16,14 @@ from spire_bridge.spiffe.errors import InvalidBundle
 from spire_bridge.spiffe.id import InvalidSpiffeId, TrustDomain
 from spire_bridge.spiffe.jwt_bundle import X509_SVID_USE, JwtAuthority, JwtBundle, SkippedKey
 from spire_bridge.spiffe.x509_bundle import X509Bundle, load_certificate
-from spire_bridge.transport.rpc_errors import UnexpectedAnswer
+from spire_bridge.transport.rpc_errors import TrustDomainMismatch, UnexpectedAnswer
 
 
 def bundle_of(message: types.Bundle, expected: TrustDomain | None = None) -> Bundle:
     """The bundle in an answer to GetBundle, by the rules for oddities of `spiffe.jwt_bundle`.
 
-    Raises `UnexpectedAnswer` if it is not of the trust domain that was expected, and
-    `InvalidBundle` for one that is refused whole.
+    Raises `TrustDomainMismatch` if it is not of the trust domain that was expected,
+    `UnexpectedAnswer` if it names none, and `InvalidBundle` for one that is refused whole.
     """
     trust_domain = _trust_domain(message.trust_domain, expected)
     authorities, skipped = _jwt_authorities(trust_domain, message.jwt_authorities)
@@ -44,7 +44,7 @@ def _trust_domain(told: str, expected: TrustDomain | None) -> TrustDomain:
     except InvalidSpiffeId as error:
         raise UnexpectedAnswer(f"the server's bundle names no trust domain: {error}") from None
     if expected is not None and trust_domain != expected:
-        raise UnexpectedAnswer(
+        raise TrustDomainMismatch(
             f"the server is of trust domain {trust_domain}, not of {expected}",
             hint="is this the address of the right server?",
         )

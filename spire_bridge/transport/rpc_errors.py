@@ -86,6 +86,13 @@ class UnexpectedAnswer(RpcError):
     code = "UNEXPECTED_ANSWER"
 
 
+class TrustDomainMismatch(UnexpectedAnswer):
+    """The peer is of another trust domain than the one that is configured."""
+
+    code = "TRUST_DOMAIN_MISMATCH"
+    exit_status = EXIT_USAGE
+
+
 @dataclass(frozen=True, slots=True)
 class Peer:
     """Whom a call goes to, in the words of its error messages.

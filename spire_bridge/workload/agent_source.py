@@ -13,7 +13,7 @@ from spire_bridge.spiffe.bundle import Bundle
 from spire_bridge.spiffe.id import TrustDomain
 from spire_bridge.spiffe.jwt_bundle import JwtBundle
 from spire_bridge.spiffe.x509_bundle import X509Bundle
-from spire_bridge.transport.rpc_errors import UnexpectedAnswer
+from spire_bridge.transport.rpc_errors import TrustDomainMismatch
 from spire_bridge.workload.client import DEFAULT_TIMEOUT_SECONDS, WorkloadClient
 from spire_bridge.workload.messages import BundleSet
 
@@ -54,7 +54,7 @@ class AgentSource:
 
     def _refusal(self, bundles: BundleSet[JwtBundle]) -> BridgeError:
         served = ", ".join(sorted(str(trust_domain) for trust_domain in bundles))
-        return bundles.refused.get(self.trust_domain) or UnexpectedAnswer(
+        return bundles.refused.get(self.trust_domain) or TrustDomainMismatch(
             f"the agent has no bundle for trust domain {self.trust_domain}",
             hint=f"it serves {served}; is this the address of the right agent?",
         )

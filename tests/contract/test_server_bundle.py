@@ -15,7 +15,7 @@ from spire_bridge.server_api.bundle_source import ServerApiSource
 from spire_bridge.server_api.client import ServerClient
 from spire_bridge.spiffe.bundle import Bundle
 from spire_bridge.spiffe.id import TrustDomain
-from spire_bridge.transport.rpc_errors import UnexpectedAnswer, Unimplemented
+from spire_bridge.transport.rpc_errors import TrustDomainMismatch, Unimplemented
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -104,7 +104,7 @@ async def test_a_bundle_of_another_trust_domain_is_an_error_that_names_both(
             await asyncio.wait_for(anext(bundles), 1.0)
     assert len(states) >= 2
     for state in states:
-        assert isinstance(state.last_error, UnexpectedAnswer)
+        assert isinstance(state.last_error, TrustDomainMismatch)
         assert trust_domain.name in state.last_error.message
         assert "other.example" in state.last_error.message
 

@@ -26,6 +26,7 @@ from spire_bridge.spiffe.id import TrustDomain
 from spire_bridge.transport.rpc_errors import (
     DeadlineExceeded,
     SocketMissing,
+    TrustDomainMismatch,
     Unavailable,
     UnexpectedAnswer,
 )
@@ -192,7 +193,7 @@ async def test_a_server_that_hangs_is_lost_after_the_timeout(
 @pytest.mark.parametrize(
     ("answer", "kind"),
     [
-        (types.Bundle(trust_domain="other.example"), UnexpectedAnswer),
+        (types.Bundle(trust_domain="other.example"), TrustDomainMismatch),
         (types.Bundle(trust_domain="not a name"), UnexpectedAnswer),
         (
             types.Bundle(

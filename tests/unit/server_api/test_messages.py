@@ -11,14 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spire_bridge._proto import spire_types_pb2 as types
-from spire_bridge.errors import BridgeError
+from spire_bridge.errors import EXIT_USAGE, BridgeError
 from spire_bridge.jose.public_key import PublicKey
 from spire_bridge.sandbox.trust_domain import SandboxTrustDomain
 from spire_bridge.server_api.messages import bundle_of
 from spire_bridge.spiffe.errors import InvalidBundle
 from spire_bridge.spiffe.id import TrustDomain
 from spire_bridge.spiffe.jwt_bundle import JwtAuthority
-from spire_bridge.transport.rpc_errors import UnexpectedAnswer
+from spire_bridge.transport.rpc_errors import TrustDomainMismatch, UnexpectedAnswer
 
 HOME = TrustDomain("example.org")
 EC_KEY = ec.generate_private_key(ec.SECP256R1()).public_key()
@@ -136,10 +136,11 @@ def test_a_missing_or_repeated_key_id_refuses_the_bundle(
 
 
 def test_another_trust_domain_is_an_error_that_names_both() -> None:
-    with pytest.raises(UnexpectedAnswer) as caught:
+    with pytest.raises(TrustDomainMismatch) as caught:
         bundle_of(answer(jwt_key("a"), trust_domain="other.example"), HOME)
     assert "other.example" in caught.value.message
     assert "example.org" in caught.value.message
+    assert (caught.value.code, caught.value.exit_status) == ("TRUST_DOMAIN_MISMATCH", EXIT_USAGE)
 
 
 @pytest.mark.parametrize("name", ["", "not a name", "spiffe://", "example.org/path", "EXAMPLE.org"])

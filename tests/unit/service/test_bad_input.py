@@ -185,7 +185,7 @@ async def test_an_agent_of_another_trust_domain_is_in_error(sandbox: SandboxTrus
             "web", Entry("spiffe://other.org/web")
         )
         async with issuing(settings_for(agent)) as at_work:
-            await at_work.reports("east", "UNEXPECTED_ANSWER")
+            await at_work.reports("east", "TRUST_DOMAIN_MISMATCH")
             assert await at_work.key_ids() == 503
 
 

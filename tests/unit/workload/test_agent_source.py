@@ -20,7 +20,7 @@ from spire_bridge.sandbox.trust_domain import SandboxTrustDomain
 from spire_bridge.sandbox.workload import Workload
 from spire_bridge.spiffe.errors import InvalidBundle
 from spire_bridge.spiffe.id import TrustDomain
-from spire_bridge.transport.rpc_errors import UnexpectedAnswer, Unimplemented
+from spire_bridge.transport.rpc_errors import TrustDomainMismatch, Unimplemented
 from spire_bridge.workload.agent_source import AgentSource
 
 HOME, PARTNER = TrustDomain("example.org"), TrustDomain("partner.example")
@@ -59,7 +59,7 @@ async def test_it_yields_the_bundle_and_its_changes(
     [
         (HOME, b'{"keys": [{"kty": "oct", "k": "c2VjcmV0"}]}', InvalidBundle),
         (HOME, b"garbage", InvalidBundle),
-        (PARTNER, None, UnexpectedAnswer),
+        (PARTNER, None, TrustDomainMismatch),
     ],
 )
 async def test_a_bundle_that_is_refused_or_not_there_is_an_error_in_the_state(
@@ -234,7 +234,7 @@ async def test_a_cluster_of_another_trust_domain_is_named_and_harms_nothing(
         ):
             await eventually(lambda: store.bundle and store.statuses()[1].state.last_error)
             error = store.statuses()[1].state.last_error
-            assert isinstance(error, UnexpectedAnswer)
+            assert isinstance(error, TrustDomainMismatch)
             assert store.statuses()[0].state.last_error is None
             assert len(keys(store)) == 1
 
