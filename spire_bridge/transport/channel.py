@@ -19,9 +19,11 @@ _OPTIONS = (
 )
 
 
-def open_local_channel(target: str) -> grpc.aio.Channel:
+def open_local_channel(target: str, *, authority: str | None = None) -> grpc.aio.Channel:
     """A channel without TLS to `unix:/path` or `ip:port`, with no proxy in between.
 
-    Must be called from a running event loop.
+    `authority` is the host that calls name, where it isn't the target: for one that is
+    forwarded. Must be called from a running event loop.
     """
-    return grpc.aio.insecure_channel(target, options=_OPTIONS)
+    named = () if authority is None else (("grpc.default_authority", authority),)
+    return grpc.aio.insecure_channel(target, options=_OPTIONS + named)

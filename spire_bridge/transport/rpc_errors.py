@@ -8,6 +8,7 @@ from pathlib import Path
 import grpc
 
 from spire_bridge.errors import (
+    EXIT_FAILURE,
     EXIT_NOT_PERMITTED,
     EXIT_UNAVAILABLE,
     EXIT_USAGE,
@@ -60,6 +61,25 @@ class StreamEnded(Unavailable):
     """The peer ended a stream without an error."""
 
     code = "STREAM_ENDED"
+
+
+class PeerUnreachable(Unavailable):
+    """There is no connection to a peer on another machine."""
+
+    code = "PEER_UNREACHABLE"
+
+
+class TlsFailed(Unavailable):
+    """The peer is there, and TLS with it fails; nothing of the call was sent."""
+
+    code = "TLS_FAILED"
+
+
+class PeerNotTrusted(TlsFailed):
+    """The peer's certificate is not of the bundle or the SPIFFE ID that is expected."""
+
+    code = "PEER_NOT_TRUSTED"
+    exit_status = EXIT_FAILURE
 
 
 class InvalidArgument(RpcError):

@@ -25,9 +25,12 @@ Authorize = Callable[[SpiffeId], bool]
 
 @dataclass(frozen=True, slots=True)
 class TlsCredentials:
-    """What one handshake needs: the own SVID, and the bundle that the peer must chain to."""
+    """What one handshake needs: the own SVID, and the bundle that the peer must chain to.
 
-    svid: X509Svid
+    A client without an SVID presents nothing: its peer is known to it, and not it to its peer.
+    """
+
+    svid: X509Svid | None
     bundle: X509Bundle
 
 
@@ -186,10 +189,12 @@ class _HandshakeContext(ssl.SSLContext):
         context.options |= ssl.OP_NO_RENEGOTIATION  # a peer can't become another one later
         return context
 
-    def present(self, svid: X509Svid, alpn: tuple[str, ...]) -> None:
-        """What the peer is shown."""
+    def present(self, svid: X509Svid | None, alpn: tuple[str, ...]) -> None:
+        """What the peer is shown; no certificate where there is no SVID."""
         if alpn:
             self.set_alpn_protocols(alpn)
+        if svid is None:
+            return
         with key_material_as_file(svid.chain_pem() + svid.private_key_pem()) as path:
             self.load_cert_chain(path)
 

@@ -6,7 +6,6 @@ import asyncio
 import socket
 import ssl
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -18,10 +17,10 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
+from spiffe_authority import HOME, Domain
 
 from spire_bridge.errors import BridgeError
 from spire_bridge.files import key_material_as_file
-from spire_bridge.sandbox.x509_authority import X509Authority, certificate_der
 from spire_bridge.spiffe.id import SpiffeId, TrustDomain
 from spire_bridge.spiffe.x509_bundle import X509Bundle
 from spire_bridge.spiffe.x509_svid import X509Svid
@@ -34,35 +33,8 @@ from spire_bridge.transport.tls import (
     spiffe_context,
 )
 
-HOME, PARTNER = TrustDomain("example.org"), TrustDomain("partner.example")
+PARTNER = TrustDomain("partner.example")
 WEB, DB = "spiffe://example.org/web", "spiffe://example.org/db"
-
-
-class Domain:
-    """A trust domain's certificate authority, and credentials below it."""
-
-    def __init__(self, name: TrustDomain = HOME, *, intermediate: bool = False) -> None:
-        self.name = name
-        self.authority = X509Authority(
-            time.time, trust_domain_id=str(name.id()), intermediate=intermediate
-        )
-
-    @property
-    def bundle(self) -> X509Bundle:
-        roots = b"".join(certificate_der(key.root) for key in self.authority.keys)
-        return X509Bundle.from_der(self.name, roots)
-
-    def svid(self, spiffe_id: str, *, expired: bool = False) -> X509Svid:
-        start = int(time.time()) - 7200 if expired else None
-        issued = self.authority.issue(spiffe_id, 3600, issued_at=start)
-        return X509Svid.from_der(issued.chain_der, issued.key_der)
-
-    def credentials(self, spiffe_id: str, bundle: X509Bundle | None = None) -> TlsCredentials:
-        return TlsCredentials(self.svid(spiffe_id), bundle or self.bundle)
-
-    def context(self, spiffe_id: str, authorize: Authorize = any_member) -> ssl.SSLContext:
-        fixed = self.credentials(spiffe_id)
-        return spiffe_context(lambda: fixed, authorize=authorize)
 
 
 @pytest.fixture
