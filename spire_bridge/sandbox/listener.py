@@ -45,26 +45,48 @@ def _is_loopback(host: str, port: str) -> bool:
 
 
 class Listener:
-    """Serves `handler` at `address`; port 0 is replaced by a free one at the first start."""
+    """Serves `handler` at `address`; port 0 is replaced by a free one at the first start.
 
-    def __init__(self, address: str, handler: grpc.GenericRpcHandler) -> None:
+    With `credentials` it speaks TLS; `max_connection_age_seconds` is how long it lets a
+    connection live, for ever if None.
+    """
+
+    def __init__(
+        self,
+        address: str,
+        handler: grpc.GenericRpcHandler,
+        *,
+        credentials: grpc.ServerCredentials | None = None,
+        max_connection_age_seconds: float | None = None,
+    ) -> None:
         grpc_target(address)
         self.address = address
         self._handler = handler
+        self._credentials = credentials
+        self._max_age_seconds = max_connection_age_seconds
         self._server: grpc.aio.Server | None = None
 
     async def start(self) -> None:
         # Without SO_REUSEPORT a second server on the port is an error, not a silent twin.
-        server = grpc.aio.server(options=(("grpc.so_reuseport", 0),))
+        options = [("grpc.so_reuseport", 0)]
+        if self._max_age_seconds is not None:
+            options.append(("grpc.max_connection_age_ms", int(1000 * self._max_age_seconds)))
+        server = grpc.aio.server(options=options)
         server.add_generic_rpc_handlers((self._handler,))
         try:
-            port = server.add_insecure_port(grpc_target(self.address))
+            port = self._add_port(server)
         except RuntimeError as error:
             raise SandboxError(f"cannot listen on {self.address}") from error
         if self.address.startswith("tcp:"):
             self.address = f"{self.address.rpartition(':')[0]}:{port}"
         await server.start()
         self._server = server
+
+    def _add_port(self, server: grpc.aio.Server) -> int:
+        target = grpc_target(self.address)
+        if self._credentials is None:
+            return server.add_insecure_port(target)
+        return server.add_secure_port(target, self._credentials)
 
     async def stop(self) -> None:
         if self._server is not None:

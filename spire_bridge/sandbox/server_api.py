@@ -1,7 +1,8 @@
-"""The part of SPIRE's Server API that a bridge calls, on the server's own socket."""
+"""The part of SPIRE's Server API that a bridge calls, on the server's own socket and over TLS."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from cryptography.hazmat.primitives import serialization
 from spire_bridge._proto import server_bundle_pb2 as pb
 from spire_bridge._proto import spire_types_pb2 as types
 from spire_bridge.sandbox.endpoint import Endpoint
-from spire_bridge.sandbox.errors import Refusal
+from spire_bridge.sandbox.errors import Refusal, SandboxError
 from spire_bridge.sandbox.faults import encoded
 from spire_bridge.sandbox.jwt_authority import JwtKey
 from spire_bridge.sandbox.life_cycle import KeyState
@@ -32,25 +33,52 @@ class ServerApi(Endpoint):
         super().__init__()
         self.answer: types.Bundle | None = None
         self._compose = compose
-        self._listener = Listener(f"unix://{socket}", self._handler())
+        self._socket = Listener(f"unix://{socket}", self._handler())
+        self._tls: Listener | None = None
         self._running = False
 
     @property
     def address(self) -> str:
-        return self._listener.address
+        """The server's own socket, `unix:///…`."""
+        return self._socket.address
+
+    @property
+    def tls_address(self) -> str:
+        """Where it speaks TLS, `tls://127.0.0.1:port`; a `SandboxError` where it does not."""
+        if self._tls is None:
+            raise SandboxError("the Server API does not speak TLS")
+        return self._tls.address.replace("tcp:", "tls:", 1)
+
+    async def listen_with_tls(
+        self, credentials: grpc.ServerCredentials, max_connection_age_seconds: float | None
+    ) -> None:
+        """Serves on a port of this machine besides, from now on."""
+        if self._tls is not None:
+            raise SandboxError("the Server API speaks TLS already")
+        self._tls = Listener(
+            "tcp://127.0.0.1:0",
+            self._handler(),
+            credentials=credentials,
+            max_connection_age_seconds=max_connection_age_seconds,
+        )
+        if self._running:
+            await self._tls.start()
 
     async def start(self) -> None:
         """Listens, or listens again."""
         if not self._running:
             self.stopping = False
-            await self._listener.start()
+            await asyncio.gather(*(listener.start() for listener in self._listeners()))
             self._running = True
 
     async def stop(self) -> None:
         """The server goes away: Unavailable for open calls, no socket after."""
         self._running, self.stopping = False, True
         self.changes.notify()
-        await self._listener.stop()
+        await asyncio.gather(*(listener.stop() for listener in self._listeners()))
+
+    def _listeners(self) -> list[Listener]:
+        return [self._socket] if self._tls is None else [self._socket, self._tls]
 
     def _handler(self) -> grpc.GenericRpcHandler:
         method: grpc.RpcMethodHandler[Any, Any] = grpc.unary_unary_rpc_method_handler(

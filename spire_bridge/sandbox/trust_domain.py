@@ -20,6 +20,7 @@ from spire_bridge.sandbox.errors import SandboxError
 from spire_bridge.sandbox.jwt_authority import JwtAuthority, KeyType
 from spire_bridge.sandbox.life_cycle import DEFAULT_TTL_SECONDS, KeyState
 from spire_bridge.sandbox.server_api import ServerApi, jwt_key_message
+from spire_bridge.sandbox.server_certificate import ServerCertificate
 from spire_bridge.sandbox.x509_authority import X509Authority, certificate_der
 from spire_bridge.spiffe.id import TrustDomain
 
@@ -73,6 +74,7 @@ class SandboxTrustDomain:
         self.clusters: dict[str, Cluster] = {}
         self._published = self.bundle
         self._server_api: ServerApi | None = None
+        self._server_certificate: ServerCertificate | None = None
         self._directory = directory
         self._federated: dict[str, SandboxTrustDomain] = {}
         self._observers: list[Callable[[], None]] = [self._synchronize]
@@ -106,7 +108,7 @@ class SandboxTrustDomain:
                 await self._server_api.stop()
             await asyncio.gather(*(cluster.stop() for cluster in self.clusters.values()))
             self.clusters.clear()
-            self._server_api = None
+            self._server_api = self._server_certificate = None
 
     async def start_cluster(self, name: str) -> Cluster:
         """A new cluster with an agent that knows the bundles of now."""
@@ -140,6 +142,32 @@ class SandboxTrustDomain:
         await self._server_api.start()
         return self._server_api.address
 
+    @property
+    def server_certificate(self) -> ServerCertificate:
+        """By what the server is known over TLS: have it be a wrong one."""
+        if self._server_certificate is None:
+            raise SandboxError("the server speaks no TLS", hint="call start_server_tls() first")
+        return self._server_certificate
+
+    async def start_server_tls(
+        self,
+        *,
+        require_client_certificate: bool = False,
+        max_connection_age_seconds: float | None = None,
+    ) -> str:
+        """Serves GetBundle over TLS on a port of this machine besides; its `tls://` address.
+
+        The server is `spiffe://<trust domain>/spire/server`, below the active authority.
+        """
+        await self.start_server_api()
+        certificate = ServerCertificate(self.x509, str(self.trust_domain.id()))
+        await self.server_api.listen_with_tls(
+            certificate.credentials(require_client_certificate=require_client_certificate),
+            max_connection_age_seconds,
+        )
+        self._server_certificate = certificate
+        return self.server_api.tls_address
+
     def federate(self, other: SandboxTrustDomain) -> None:
         """Follows the bundle of `other`; workloads whose entries federate with it get it."""
         if other.name == self.name:
@@ -156,6 +184,7 @@ class SandboxTrustDomain:
         self.x509.tick()
         for cluster in self.clusters.values():
             cluster.renew()
+        self._refresh_server_certificate()
 
     def _server_bundle(self) -> types.Bundle:
         """The bundle as the server tells it: with expiry, taint, sequence and hint."""
@@ -178,8 +207,13 @@ class SandboxTrustDomain:
         if self.bundle != self._published:  # activating a key changes nothing in it
             self._published = self.bundle
             self.sequence += 1
+        self._refresh_server_certificate()
         for observer in self._observers:
             observer()
+
+    def _refresh_server_certificate(self) -> None:
+        if self._server_certificate is not None:
+            self._server_certificate.refresh()
 
     def _synchronize(self) -> None:
         bundle = self.bundle
