@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,19 +18,26 @@ from spire_bridge.bundles.source import SourceState
 from spire_bridge.bundles.store import BundleStore
 from spire_bridge.sandbox.faults import Fault
 from spire_bridge.sandbox.server_api import ServerApi
+from spire_bridge.sandbox.server_certificate import CertificateFault
 from spire_bridge.sandbox.trust_domain import SandboxTrustDomain
 from spire_bridge.server_api.address import InvalidServerAddress
 from spire_bridge.server_api.bundle_source import ServerApiSource
+from spire_bridge.server_api.trust import BootstrappedTrust
 from spire_bridge.spiffe.bundle import Bundle
 from spire_bridge.spiffe.errors import InvalidBundle
 from spire_bridge.spiffe.id import TrustDomain
+from spire_bridge.spiffe.x509_bundle import X509Bundle
 from spire_bridge.transport.rpc_errors import (
     DeadlineExceeded,
+    PeerNotTrusted,
+    PermissionDenied,
     SocketMissing,
+    TlsFailed,
     TrustDomainMismatch,
     Unavailable,
     UnexpectedAnswer,
 )
+from spire_bridge.transport.tls import TlsCredentials
 
 HOME = TrustDomain("example.org")
 Eventually = Callable[..., Awaitable[Any]]
@@ -245,9 +253,120 @@ async def test_a_key_that_is_left_out_is_logged_once(
     assert "1024 bits" in record.__dict__["reason"]
 
 
+@asynccontextmanager
+async def bootstrapped(
+    sandbox: SandboxTrustDomain, folder: Path, **settings: Any
+) -> AsyncIterator[Watched]:
+    """A source of the sandbox's server over TLS, with the authorities of now in a file."""
+    pem = b"".join(ca.root.public_bytes(Encoding.PEM) for ca in sandbox.x509.keys)
+    (folder / "bootstrap.pem").write_bytes(pem)
+    async with watched(
+        source(
+            sandbox.server_api,
+            address=sandbox.server_api.tls_address,
+            trust=lambda: BootstrappedTrust(HOME, folder / "bootstrap.pem", folder / "cache"),
+            **settings,
+        )
+    ) as seen:
+        yield seen
+
+
+async def test_over_tls_a_rotation_of_the_servers_authority_is_followed(
+    sandbox: SandboxTrustDomain, eventually: Eventually, tmp_path: Path
+) -> None:
+    """Every connection is a new one before long, and has to be trusted anew."""
+    await sandbox.start_server_tls(max_connection_age_seconds=0.05)
+    (old,) = sandbox.x509.states
+    async with bootstrapped(sandbox, tmp_path) as seen:
+        await eventually(lambda: seen.bundles)
+        for _ in range(3):
+            new = sandbox.x509.prepare()
+            await eventually(lambda: len(seen.bundles[-1].x509.authorities) == 2)
+            sandbox.x509.activate(new)
+            sandbox.x509.taint(old)
+            asked = len(seen.states) + 10  # on some connections below the new one
+            await eventually(lambda wanted=asked: len(seen.states) > wanted)
+            sandbox.x509.revoke(old)
+            await eventually(lambda: len(seen.bundles[-1].x509.authorities) == 1)
+            old = new
+        key = sandbox.jwt.prepare()
+        await eventually(lambda: key in seen.bundles[-1].jwt.authorities)
+        assert all(state.last_error is None for state in seen.states)
+    # A restart: the file is of an authority that is gone, the cache is not.
+    async with watched(
+        source(
+            sandbox.server_api,
+            address=sandbox.server_api.tls_address,
+            trust=lambda: BootstrappedTrust(HOME, tmp_path / "bootstrap.pem", tmp_path / "cache"),
+        )
+    ) as seen:
+        await eventually(lambda: seen.bundles)
+        assert all(state.last_error is None for state in seen.states)
+
+
+async def test_over_tls_a_server_that_is_not_trusted_is_lost_until_it_is(
+    sandbox: SandboxTrustDomain, eventually: Eventually, tmp_path: Path
+) -> None:
+    await sandbox.start_server_tls()
+    sandbox.server_certificate.fault = CertificateFault.OTHER_AUTHORITY
+    async with bootstrapped(sandbox, tmp_path) as seen:
+        await eventually(lambda: isinstance(seen.error, PeerNotTrusted))
+        assert not seen.states[-1].connected
+        sandbox.server_certificate.fault = None
+        await eventually(lambda: seen.bundles)
+        assert seen.error is None
+
+
+async def test_over_tls_a_bootstrap_bundle_may_come_late(
+    sandbox: SandboxTrustDomain, eventually: Eventually, tmp_path: Path
+) -> None:
+    await sandbox.start_server_tls()
+    async with bootstrapped(sandbox, tmp_path) as seen:
+        pem = (tmp_path / "bootstrap.pem").read_bytes()
+        (tmp_path / "bootstrap.pem").unlink()
+        await eventually(lambda: isinstance(seen.error, TlsFailed))
+        assert "bootstrap.pem" in str(seen.error)
+        (tmp_path / "bootstrap.pem").write_bytes(pem)
+        await eventually(lambda: seen.bundles)
+
+
+async def test_trust_that_cannot_be_had_yet_is_asked_for_again(
+    sandbox: SandboxTrustDomain, eventually: Eventually
+) -> None:
+    await sandbox.start_server_tls()
+    bundle = X509Bundle(HOME, tuple(ca.root for ca in sandbox.x509.keys))
+    refusals = [PermissionDenied("no identity issued"), Unavailable("no agent")]
+    learned: list[X509Bundle] = []
+
+    class Trust:
+        def credentials(self) -> TlsCredentials:
+            return TlsCredentials(None, bundle)
+
+        def learn(self, bundle: X509Bundle) -> None:
+            learned.append(bundle)
+
+    @asynccontextmanager
+    async def trust() -> AsyncIterator[Trust]:
+        if refusals:
+            raise refusals.pop(0)
+        yield Trust()
+
+    tls = source(sandbox.server_api, address=sandbox.server_api.tls_address, trust=trust)
+    async with watched(tls) as seen:
+        await eventually(lambda: seen.bundles)
+        assert [type(state.last_error) for state in seen.states[:3]] == [
+            PermissionDenied,
+            Unavailable,
+            type(None),
+        ]
+        assert learned[0] == bundle
+
+
 def test_a_malformed_address_is_refused_when_the_source_is_made() -> None:
     with pytest.raises(InvalidServerAddress):
         ServerApiSource("server", "tcp://127.0.0.1:8081", HOME)
+    with pytest.raises(InvalidServerAddress):
+        ServerApiSource("server", "tls://127.0.0.1:8081", HOME)  # and nothing to trust it by
 
 
 async def test_it_feeds_a_store_through_a_loss(
