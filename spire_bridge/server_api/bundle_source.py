@@ -10,6 +10,7 @@ from typing import ClassVar
 
 from spire_bridge.bundles.polled import Polled
 from spire_bridge.bundles.source import StateListener
+from spire_bridge.errors import BridgeError
 from spire_bridge.server_api.address import ServerAddress, check_trust
 from spire_bridge.server_api.client import DEFAULT_TIMEOUT_SECONDS, ServerClient
 from spire_bridge.server_api.trust import OpenTrust, ServerTrust
@@ -89,7 +90,7 @@ class ServerApiSource:
         while self.trust is not None:
             try:
                 return await stack.enter_async_context(self.trust())
-            except RpcError as error:
+            except BridgeError as error:
                 polled.lost(error)
                 await asyncio.sleep(backoff.next_delay())
         return None

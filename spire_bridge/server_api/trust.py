@@ -39,7 +39,7 @@ class ServerTrust(Protocol):
 
 
 class OpenTrust(Protocol):
-    """Makes a `ServerTrust` ready, and ends it. Entering raises a `RpcError`."""
+    """Makes a `ServerTrust` ready, and ends it. Entering raises a `BridgeError`."""
 
     def __call__(self) -> AbstractAsyncContextManager[ServerTrust]: ...
 

@@ -16,6 +16,7 @@ from spire_bridge.errors import BridgeError
 from spire_bridge.server_api.bundle_source import ServerApiSource
 from spire_bridge.service.edition import Edition
 from spire_bridge.service.expiry_timer import ExpiryTimer
+from spire_bridge.service.server_trust import server_trust
 from spire_bridge.service.settings import OneIssuerSettings
 from spire_bridge.service.source_settings import SourceSettings
 from spire_bridge.spiffe.bundle import Bundle
@@ -166,7 +167,12 @@ def _source(settings: SourceSettings, trust_domain: TrustDomain) -> Source:
     name = settings.name
     if (server := settings.server_api) is not None:
         return ServerApiSource(
-            name, server.address, trust_domain, server.interval_seconds, server.timeout_seconds
+            name,
+            server.address,
+            trust_domain,
+            server.interval_seconds,
+            server.timeout_seconds,
+            server_trust(server, trust_domain),
         )
     if (file := settings.file) is not None:
         return FileSource(name, Path(file.path), trust_domain, file.interval_seconds)

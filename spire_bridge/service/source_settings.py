@@ -34,9 +34,33 @@ class WorkloadApiSettings(Settings, frozen=True):
 
 
 class ServerApiSettings(Settings, frozen=True):
-    """A SPIRE server's own socket: GetBundle, which alone tells expiry and taint."""
+    """A SPIRE server: GetBundle, which alone tells expiry and taint.
 
-    address: Annotated[str, Meta(description="unix:///path/to/spire-server/api.sock", min_length=1)]
+    A server elsewhere is trusted by a bundle on disk or by an agent: exactly one of the two.
+    """
+
+    address: Annotated[
+        str,
+        Meta(description="unix:///path/to/spire-server/api.sock, or tls://host:port", min_length=1),
+    ]
+    bootstrap_bundle: Annotated[
+        str | None,
+        Meta(
+            description="What a server elsewhere is trusted by until it has told its authorities:"
+            " PEM certificates or a SPIFFE bundle document; an absolute path"
+        ),
+    ] = None
+    bundle_cache: Annotated[
+        str | None,
+        Meta(description="A file that keeps over a restart what authorities the server has told"),
+    ] = None
+    workload_api: Annotated[
+        str | None,
+        Meta(
+            description="Or an agent, unix:///path/to/agent.sock: its bundle is what the server is"
+            " trusted by, and this process's X.509-SVID is shown to it"
+        ),
+    ] = None
     interval_seconds: Annotated[
         float, Meta(description="How often the server is asked", ge=0.5, le=3600)
     ] = 10.0
@@ -46,6 +70,25 @@ class ServerApiSettings(Settings, frozen=True):
 
     def __post_init__(self) -> None:
         check(ServerAddress.parse, "address", self.address)
+        for setting in ("bootstrap_bundle", "bundle_cache"):
+            if (path := getattr(self, setting)) is not None:
+                check_absolute(setting, path)
+        if self.workload_api is not None:
+            check(EndpointAddress.parse, "workload_api", self.workload_api)
+        self._check_trust()
+
+    def _check_trust(self) -> None:
+        given = [s for s in ("bootstrap_bundle", "workload_api") if getattr(self, s) is not None]
+        if self.bundle_cache is not None and "bootstrap_bundle" not in given:
+            raise InvalidSetting("bundle_cache", "Expected `bootstrap_bundle` besides")
+        if ServerAddress.parse(self.address).remote is None:
+            if given:
+                raise InvalidSetting(given[0], "Expected an address that starts with tls://")
+        elif len(given) != 1:
+            raise InvalidSetting(
+                "address",
+                "A server elsewhere needs exactly one of `bootstrap_bundle`, `workload_api`",
+            )
 
 
 class FileSettings(Settings, frozen=True):
