@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from typing import Any, Self
@@ -13,10 +14,10 @@ from spire_bridge.server_api.address import RemoteServer, ServerAddress, check_t
 from spire_bridge.server_api.messages import bundle_of
 from spire_bridge.spiffe.bundle import Bundle
 from spire_bridge.spiffe.id import SpiffeId, TrustDomain
-from spire_bridge.transport.channel import open_local_channel
+from spire_bridge.transport.channel import ChannelOptions, open_local_channel
 from spire_bridge.transport.forwarder import Forwarder
 from spire_bridge.transport.rpc import answer
-from spire_bridge.transport.rpc_errors import DeadlineExceeded, Peer, Unavailable
+from spire_bridge.transport.rpc_errors import Peer, Unavailable
 from spire_bridge.transport.tls import TlsCredentials, spiffe_context
 
 DEFAULT_TIMEOUT_SECONDS = 10.0
@@ -24,6 +25,28 @@ DEFAULT_TIMEOUT_SECONDS = 10.0
 # All that a bundle holds here: WIT authorities are asked for by nobody yet.
 _BUNDLE_MASK = types.BundleMask(
     x509_authorities=True, jwt_authorities=True, refresh_hint=True, sequence_number=True
+)
+
+# A connection that is cut on its way takes the calls in it along, before their time is over.
+# These change nothing on the server, so gRPC may make them again.
+_REPEATING = (
+    "grpc.service_config",
+    json.dumps(
+        {
+            "methodConfig": [
+                {
+                    "name": [{"service": "spire.api.server.bundle.v1.Bundle"}],
+                    "retryPolicy": {
+                        "maxAttempts": 4,
+                        "initialBackoff": "0.1s",
+                        "backoffMultiplier": 2,
+                        "maxBackoff": "0.5s",
+                        "retryableStatusCodes": ["UNAVAILABLE"],
+                    },
+                }
+            ]
+        }
+    ),
 )
 
 
@@ -55,12 +78,14 @@ class ServerClient:
 
     async def __aenter__(self) -> Self:
         """Raises `FileFailure` where the forwarder of `tls:` finds no place for its socket."""
-        target, authority = self.address.target, None
+        target = self.address.target
+        options: ChannelOptions = ()
         if (remote := self.address.remote) is not None:
             self._forwarder = await self._resources.enter_async_context(self._forward_to(remote))
-            target, authority = self._forwarder.target, remote.authority
+            target = self._forwarder.target
+            options = (("grpc.default_authority", remote.authority), _REPEATING)
         assert target is not None
-        channel = open_local_channel(target, authority=authority)
+        channel = open_local_channel(target, options)
         self._resources.push_async_callback(channel.close)
         self._bundles = BundleStub(channel)
         return self
@@ -75,18 +100,7 @@ class ServerClient:
         Raises `InvalidBundle` besides: what the server told is refused whole.
         """
         request = pb.GetBundleRequest(output_mask=_BUNDLE_MASK)
-        return bundle_of(await self._repeatable(self._bundles.GetBundle, request), trust_domain)
-
-    async def _repeatable(self, method: Any, request: Any) -> Any:
-        """The answer to a call that may be made twice: it is, once, if its connection is cut."""
-        try:
-            return await self._call(method, request)
-        except DeadlineExceeded:
-            raise
-        except Unavailable:
-            if self._forwarder is None or self._forwarder.last_error is not None:
-                raise
-        return await self._call(method, request)
+        return bundle_of(await self._call(self._bundles.GetBundle, request), trust_domain)
 
     async def _call(self, method: Any, request: Any) -> Any:
         try:

@@ -19,11 +19,13 @@ _OPTIONS = (
 )
 
 
-def open_local_channel(target: str, *, authority: str | None = None) -> grpc.aio.Channel:
+ChannelOptions = tuple[tuple[str, str | int], ...]
+
+
+def open_local_channel(target: str, options: ChannelOptions = ()) -> grpc.aio.Channel:
     """A channel without TLS to `unix:/path` or `ip:port`, with no proxy in between.
 
-    `authority` is the host that calls name, where it isn't the target: for one that is
-    forwarded. Must be called from a running event loop.
+    `options` are gRPC's, besides those that every channel has. Must be called from a
+    running event loop.
     """
-    named = () if authority is None else (("grpc.default_authority", authority),)
-    return grpc.aio.insecure_channel(target, options=_OPTIONS + named)
+    return grpc.aio.insecure_channel(target, options=_OPTIONS + options)

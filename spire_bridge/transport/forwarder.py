@@ -120,6 +120,8 @@ class Forwarder:
         try:
             if self._server is not None and _is_this_user(back.get_extra_info("socket")):
                 await self._forward(near, back)
+        except asyncio.CancelledError:
+            pass  # nobody waits for this task, and asyncio before 3.12 would log it as an error
         finally:
             back.transport.abort()
 

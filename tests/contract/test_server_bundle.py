@@ -1,4 +1,4 @@
-"""GetBundle on the server's own socket: a key's life, with what only the server tells."""
+"""GetBundle: a key's life, with what only the server tells, on each way to the server."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
+from pathlib import Path
 
 import pytest
+from server_ways import Way, certificate_is_not_of, trust_by
 from trust_domains.under_test import PATIENCE_SECONDS, TrustDomainUnderTest, eventually
 
 from spire_bridge.bundles.source import SourceState
-from spire_bridge.server_api.bundle_source import ServerApiSource
 from spire_bridge.server_api.client import ServerClient
 from spire_bridge.spiffe.bundle import Bundle
 from spire_bridge.spiffe.id import TrustDomain
@@ -19,11 +20,22 @@ from spire_bridge.transport.rpc_errors import TrustDomainMismatch, Unimplemented
 
 pytestmark = pytest.mark.timeout(120)
 
-INTERVAL_SECONDS = 0.2
+
+@pytest.fixture(params=["socket", "bootstrap bundle", "workload API"])
+async def way(
+    request: pytest.FixtureRequest, trust_domain: TrustDomainUnderTest, tmp_path: Path
+) -> Way:
+    name = TrustDomain(trust_domain.name)
+    if request.param == "socket":
+        return Way(name, trust_domain.server_address, None)
+    address = trust_domain.server_tls_address
+    return Way(name, address, await trust_by(request.param, trust_domain, tmp_path))
 
 
-async def test_the_server_tells_all_that_a_bundle_has(trust_domain: TrustDomainUnderTest) -> None:
-    async with ServerClient(trust_domain.server_address) as client:
+async def test_the_server_tells_all_that_a_bundle_has(
+    trust_domain: TrustDomainUnderTest, way: Way
+) -> None:
+    async with way.client() as client:
         bundle = await client.get_bundle(TrustDomain(trust_domain.name))
     assert bundle.trust_domain.name == trust_domain.name
     assert bundle.jwt.authorities
@@ -39,9 +51,9 @@ async def test_the_server_tells_all_that_a_bundle_has(trust_domain: TrustDomainU
 
 
 async def test_a_jwt_key_is_seen_prepared_tainted_and_revoked(
-    trust_domain: TrustDomainUnderTest,
+    trust_domain: TrustDomainUnderTest, way: Way
 ) -> None:
-    async with aclosing(source(trust_domain).watch(lambda _: None)) as bundles:
+    async with aclosing(way.source().watch(lambda _: None)) as bundles:
         first = await until(bundles, lambda _: True)
 
         new = await trust_domain.prepare_jwt()
@@ -62,8 +74,10 @@ async def test_a_jwt_key_is_seen_prepared_tainted_and_revoked(
         assert new in revoked.jwt.authorities
 
 
-async def test_activation_alone_changes_nothing(trust_domain: TrustDomainUnderTest) -> None:
-    async with ServerClient(trust_domain.server_address) as client:
+async def test_activation_alone_changes_nothing(
+    trust_domain: TrustDomainUnderTest, way: Way
+) -> None:
+    async with way.client() as client:
         new = await trust_domain.prepare_jwt()
 
         async def published() -> Bundle | None:
@@ -76,8 +90,10 @@ async def test_activation_alone_changes_nothing(trust_domain: TrustDomainUnderTe
         assert await client.get_bundle() == before
 
 
-async def test_an_x509_authority_comes_and_goes(trust_domain: TrustDomainUnderTest) -> None:
-    async with aclosing(source(trust_domain).watch(lambda _: None)) as bundles:
+async def test_an_x509_authority_comes_and_goes(
+    trust_domain: TrustDomainUnderTest, way: Way
+) -> None:
+    async with aclosing(way.source().watch(lambda _: None)) as bundles:
         first = await until(bundles, lambda _: True)
         await trust_domain.prepare_x509()
         more = await until(
@@ -87,18 +103,17 @@ async def test_an_x509_authority_comes_and_goes(trust_domain: TrustDomainUnderTe
         await trust_domain.taint_x509(old)
         tainted = await until(bundles, lambda bundle: sequence(bundle) > sequence(more))
         assert tainted.x509 == more.x509  # it is trusted until it is revoked
+        await eventually(lambda: certificate_is_not_of(old, trust_domain))
         await trust_domain.revoke_x509(old)
         left = await until(bundles, lambda bundle: bundle.x509 != more.x509)
         assert len(left.x509.authorities) == len(more.x509.authorities) - 1
 
 
 async def test_a_bundle_of_another_trust_domain_is_an_error_that_names_both(
-    trust_domain: TrustDomainUnderTest,
+    trust_domain: TrustDomainUnderTest, way: Way
 ) -> None:
     states: list[SourceState] = []
-    other = ServerApiSource(
-        "server", trust_domain.server_address, TrustDomain("other.example"), INTERVAL_SECONDS
-    )
+    other = way.source(TrustDomain("other.example"))
     async with aclosing(other.watch(states.append)) as bundles:
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(anext(bundles), 1.0)
@@ -115,10 +130,6 @@ async def test_an_agent_is_no_server(trust_domain: TrustDomainUnderTest) -> None
         with pytest.raises(Unimplemented) as caught:
             await client.get_bundle()
     assert caught.value.hint is not None
-
-
-def source(trust_domain: TrustDomainUnderTest) -> ServerApiSource:
-    return ServerApiSource("server", trust_domain.server_address, None, INTERVAL_SECONDS)
 
 
 async def until(bundles: AsyncIterator[Bundle], wanted: Callable[[Bundle], bool]) -> Bundle:

@@ -79,6 +79,10 @@ class TlsServer:
             self.cut()
             await self._server.wait_closed()
 
+    def become(self, svid: X509Svid) -> None:
+        """Presents another certificate, from the next handshake on."""
+        _present(svid, self.context)
+
     def cut(self) -> None:
         """Cuts every connection."""
         for connection in self.connections:
@@ -106,12 +110,16 @@ def server_context(svid: X509Svid, clients: X509Bundle | None = None) -> ssl.SSL
     """A server that presents `svid`, and asks clients for a certificate below `clients`."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.set_alpn_protocols(["h2"])
-    with key_material_as_file(svid.chain_pem() + svid.private_key_pem()) as path:
-        context.load_cert_chain(path)
+    _present(svid, context)
     if clients is not None:
         context.verify_mode = ssl.CERT_REQUIRED
         context.load_verify_locations(cadata=clients.pem().decode())
     return context
+
+
+def _present(svid: X509Svid, context: ssl.SSLContext) -> None:
+    with key_material_as_file(svid.chain_pem() + svid.private_key_pem()) as path:
+        context.load_cert_chain(path)
 
 
 @asynccontextmanager

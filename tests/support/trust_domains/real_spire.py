@@ -39,6 +39,19 @@ class SpireTrustDomain:
     def server_address(self) -> str:
         return self._server.address
 
+    @property
+    def server_tls_address(self) -> str:
+        return self._server.tls_address
+
+    async def bootstrap_bundle(self) -> bytes:
+        return (await asyncio.to_thread(self._server.print, "bundle", "show")).encode()
+
+    async def stop_server(self) -> None:
+        await asyncio.to_thread(self._server.stop)
+
+    async def start_server(self) -> None:
+        await asyncio.to_thread(self._server.start)
+
     async def agent(self, name: str) -> SpireAgentUnderTest:
         if name not in self._agents:
             process = await asyncio.to_thread(SpireAgent, self._server, f"{name}-{next(_serial)}")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from types import TracebackType
 from typing import Literal, Self
 
+from cryptography.hazmat.primitives.serialization import Encoding
+
 from spire_bridge.sandbox.cluster import Cluster
 from spire_bridge.sandbox.entry import Entry
 from spire_bridge.sandbox.jwt_authority import JwtAuthority
@@ -26,7 +28,7 @@ class SandboxUnderTest:
 
     async def __aenter__(self) -> Self:
         await self._sandbox.__aenter__()
-        await self._sandbox.start_server_api()
+        await self._sandbox.start_server_tls()
         return self
 
     async def __aexit__(
@@ -40,6 +42,19 @@ class SandboxUnderTest:
     @property
     def server_address(self) -> str:
         return self._sandbox.server_api.address
+
+    @property
+    def server_tls_address(self) -> str:
+        return self._sandbox.server_api.tls_address
+
+    async def bootstrap_bundle(self) -> bytes:
+        return b"".join(ca.root.public_bytes(Encoding.PEM) for ca in self._sandbox.x509.keys)
+
+    async def stop_server(self) -> None:
+        await self._sandbox.server_api.stop()
+
+    async def start_server(self) -> None:
+        await self._sandbox.start_server_api()
 
     async def agent(self, name: str) -> SandboxAgentUnderTest:
         if name not in self._agents:

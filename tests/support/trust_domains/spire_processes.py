@@ -45,8 +45,10 @@ plugins {{
     NodeAttestor "join_token" {{
         plugin_data {{}}
     }}
-    KeyManager "memory" {{
-        plugin_data {{}}
+    KeyManager "disk" {{
+        plugin_data {{
+            keys_path = "{data}/keys.json"
+        }}
     }}
 }}
 """
@@ -142,6 +144,10 @@ class SpireServer:
     def address(self) -> str:
         return f"unix://{self._socket}"
 
+    @property
+    def tls_address(self) -> str:
+        return f"tls://127.0.0.1:{self.port}"
+
     def start(self) -> None:
         self._daemon.start(lambda: is_healthy(self.binaries.server, self._socket))
 
@@ -150,16 +156,20 @@ class SpireServer:
 
     def call(self, *arguments: str) -> dict[str, Any]:
         """Runs a command of `spire-server`, such as `entry create`; returns its JSON answer."""
+        answered: dict[str, Any] = json.loads(self.print(*arguments, "-output", "json"))
+        return answered
+
+    def print(self, *arguments: str) -> str:
+        """Runs a command of `spire-server`; returns what it prints."""
         answer = subprocess.run(
-            [self.binaries.server, *arguments, "-socketPath", self._socket, "-output", "json"],
+            [self.binaries.server, *arguments, "-socketPath", self._socket],
             capture_output=True,
             text=True,
             timeout=CALL_SECONDS,
         )
         if answer.returncode != 0:
             raise SpireFailed(f"spire-server {' '.join(arguments)}: {answer.stdout}{answer.stderr}")
-        answered: dict[str, Any] = json.loads(answer.stdout)
-        return answered
+        return answer.stdout
 
 
 class SpireAgent:

@@ -68,6 +68,21 @@ class TrustDomainUnderTest(Protocol):
         """The Server API's own socket, `unix:///…`."""
         ...
 
+    @property
+    def server_tls_address(self) -> str:
+        """Where the server speaks TLS to everybody, `tls://127.0.0.1:port`."""
+        ...
+
+    async def bootstrap_bundle(self) -> bytes:
+        """The X.509 authorities of now, PEM, as an operator would carry them elsewhere."""
+        ...
+
+    async def stop_server(self) -> None: ...
+
+    async def start_server(self) -> None:
+        """Starts a stopped server again, with the keys it had; returns once it answers."""
+        ...
+
     async def agent(self, name: str) -> AgentUnderTest:
         """The agent of cluster `name`, started at the first call."""
         ...

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from spiffe_authority import Domain
+from tcp_middle import between
 
 from spire_bridge._proto import spire_types_pb2 as types
 from spire_bridge.errors import EXIT_FAILURE, EXIT_UNAVAILABLE
@@ -132,46 +133,6 @@ async def test_a_call_whose_connection_is_cut_is_made_again(sandbox: SandboxTrus
                 assert await call
                 sandbox.server_api.fault = Fault.HANG
             assert middle.connections == 4
-
-
-class Middle:
-    """A TCP proxy; it can cut what goes through it."""
-
-    def __init__(self) -> None:
-        self.port = 0
-        self.connections = 0
-        self._open: list[asyncio.StreamWriter] = []
-
-    def cut(self) -> None:
-        while self._open:
-            self._open.pop().transport.abort()
-
-
-@asynccontextmanager
-async def between(port: int) -> AsyncIterator[Middle]:
-    middle, tasks = Middle(), set[asyncio.Task[None]]()
-
-    async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            while chunk := await reader.read(65_536):
-                writer.write(chunk)
-        except OSError:
-            pass
-        finally:
-            writer.transport.abort()
-
-    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        far, out = await asyncio.open_connection("127.0.0.1", port)
-        middle.connections += 1
-        middle._open += [writer, out]
-        for pumping in (pump(reader, out), pump(far, writer)):
-            tasks.add(asyncio.create_task(pumping))
-
-    async with await asyncio.start_server(accept, "127.0.0.1", 0) as server:
-        middle.port = server.sockets[0].getsockname()[1]
-        yield middle
-        middle.cut()
-        await asyncio.gather(*tasks)
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import socket
 import ssl
@@ -46,9 +47,10 @@ def domain() -> Domain:
 @pytest.fixture(autouse=True)
 async def nothing_is_left(
     monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
     tmp_path: Path,  # pytest makes its own folder before we change where such are made
 ) -> AsyncIterator[None]:
-    """Fails a test that leaves a task, a socket of this process or a file behind."""
+    """Fails a test that leaves a task, a socket of this process, a file or a complaint behind."""
     with tempfile.TemporaryDirectory(prefix="sb-") as folder:
         monkeypatch.setattr(tempfile, "tempdir", folder)
         tasks, sockets = asyncio.all_tasks(), open_sockets()
@@ -56,6 +58,9 @@ async def nothing_is_left(
         await until(lambda: asyncio.all_tasks() <= tasks | {asyncio.current_task()})
         await until(lambda: open_sockets() <= sockets)
         assert not list(Path(folder).iterdir())
+    assert [
+        r.getMessage() for r in caplog.get_records("call") if r.levelno >= logging.WARNING
+    ] == []
 
 
 def open_sockets() -> set[str]:
