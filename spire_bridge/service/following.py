@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 from spire_bridge.bundles.file_source import FileSource
 from spire_bridge.bundles.last_good import LastGoodCopy
 from spire_bridge.bundles.source import Source
 from spire_bridge.bundles.store import BundleStore, SourceStatus
+from spire_bridge.config.yaml import InvalidConfig
 from spire_bridge.errors import BridgeError
 from spire_bridge.server_api.bundle_source import ServerApiSource
 from spire_bridge.service.edition import Edition
@@ -21,6 +22,7 @@ from spire_bridge.service.settings import OneIssuerSettings
 from spire_bridge.service.source_settings import SourceSettings
 from spire_bridge.spiffe.bundle import Bundle
 from spire_bridge.spiffe.id import TrustDomain
+from spire_bridge.transport.rpc_errors import TrustDomainMismatch
 from spire_bridge.workload.agent_source import AgentSource
 
 # How often the last good copy is written anew while nothing changes, to confirm its age.
@@ -98,6 +100,26 @@ class Following:
         if self.store.bundle is not None:
             self._announce(self.store.bundle)
 
+    async def refuse_other_trust_domains(self, within_seconds: float) -> None:
+        """Waits for a first word of each source, good or bad, but no longer than that.
+
+        Raises `InvalidConfig` if one is of another trust domain. Later, when the service
+        has been relied on, that is an error of the one source.
+        """
+        with suppress(TimeoutError):
+            async with asyncio.timeout(within_seconds):
+                while not self._have_all_spoken():
+                    self._progress.clear()
+                    await self._progress.wait()
+        for status in self.store.statuses():
+            error = status.state.last_error
+            if isinstance(error, TrustDomainMismatch):
+                raise InvalidConfig(
+                    f"source {status.name}: {error.message}",
+                    hint="keys of several trust domains are never served by one issuer:"
+                    " give each an issuer of its own, under `issuers`",
+                )
+
     async def all_answered(self) -> None:
         """Returns once every source has told a bundle, or something that was refused.
 
@@ -117,6 +139,13 @@ class Following:
     def _have_all_answered(self) -> bool:
         answered = {status.name for status in self.store.statuses() if _has_answered(status)}
         return all(name in answered or task.done() for name, task in self._sources.items())
+
+    def _have_all_spoken(self) -> bool:
+        statuses = {status.name: status for status in self.store.statuses()}
+        return all(
+            task.done() or (name in statuses and _has_spoken(statuses[name]))
+            for name, task in self._sources.items()
+        )
 
     def _follow(self, settings: SourceSettings) -> None:
         source = _source(settings, self.store.trust_domain)
@@ -156,6 +185,10 @@ class Following:
             self._last_good.save(bundle, confirmed_at)
         except BridgeError as error:  # what is published does not depend on it
             _log.error("last good copy was not written", extra={"reason": error.message})
+
+
+def _has_spoken(status: SourceStatus) -> bool:
+    return status.received_at is not None or status.state.last_error is not None
 
 
 def _has_answered(status: SourceStatus) -> bool:

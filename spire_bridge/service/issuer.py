@@ -54,7 +54,10 @@ class IssuerService:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[Addresses]:
-        """Listens, follows the sources and serves until the context is left."""
+        """Listens, follows the sources and serves until the context is left.
+
+        Raises `ListenFailure`, and `InvalidConfig` if a source is of another trust domain.
+        """
         for issuer in self.issuers.values():
             issuer.restore()
         health = health_routes(self.readyz, self.status, self.exposition)

@@ -17,6 +17,9 @@ from spire_bridge.service.readiness import Readiness, readiness
 from spire_bridge.service.settings import OneIssuerSettings
 from spire_bridge.service.signing_watch import watch_signing
 
+# How long the service's start may wait for each source to say a first word.
+_START_SECONDS = 2.0
+
 _log = logging.getLogger(__name__)
 
 
@@ -55,9 +58,13 @@ class ServedIssuer:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Follows the sources until the context is left; before, `restore` what was kept."""
+        """Follows the sources until the context is left; before, `restore` what was kept.
+
+        Raises `InvalidConfig` if a source is of another trust domain.
+        """
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(self.following.running())
+            await self.following.refuse_other_trust_domains(_START_SECONDS)
             stack.callback(self._unwatch_signing)
             self._watch_signing()
             yield

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from issuer_at_work import IssuerAtWork, issuing, settings_for
+from issuer_at_work import IssuerAtWork, issuing, settings_for, source
 from joserfc.jwk import OctKey, RSAKey
 from loopback_http import ask
 
+from spire_bridge.config.yaml import InvalidConfig
 from spire_bridge.jose.compact import base64url_encode
 from spire_bridge.jose.public_key import PublicKey
 from spire_bridge.sandbox.cluster import Cluster
@@ -179,14 +181,42 @@ async def test_an_agent_that_ends_its_streams_is_asked_again(
     await served.serves({key.key_id for key in sandbox.jwt.keys} | {new})
 
 
-async def test_an_agent_of_another_trust_domain_is_in_error(sandbox: SandboxTrustDomain) -> None:
+@pytest.fixture
+async def stranger() -> AsyncIterator[SandboxTrustDomain]:
+    """Another trust domain."""
     async with SandboxTrustDomain("other.org") as other:
-        agent = await (await other.start_cluster("east")).add_workload(
-            "web", Entry("spiffe://other.org/web")
-        )
-        async with issuing(settings_for(agent)) as at_work:
-            await at_work.reports("east", "TRUST_DOMAIN_MISMATCH")
-            assert await at_work.key_ids() == 503
+        yield other
+
+
+async def agent_of(stranger: SandboxTrustDomain) -> Workload:
+    cluster = await stranger.start_cluster("away")
+    return await cluster.add_workload("web", Entry("spiffe://other.org/web"))
+
+
+async def test_a_start_with_sources_of_two_trust_domains_is_refused(
+    workload: Workload, stranger: SandboxTrustDomain
+) -> None:
+    server = {"address": await stranger.start_server_api()}
+    for source_of_another in (
+        source(await agent_of(stranger)),
+        {"name": "away", "server_api": server},
+    ):
+        settings = settings_for(sources=[source(workload), source_of_another])
+        with pytest.raises(InvalidConfig, match=r"source away: .*example\.org") as refused:
+            async with issuing(settings):
+                pass
+        assert "never served by one issuer" in (refused.value.hint or "")
+
+
+async def test_a_source_that_comes_late_and_is_of_another_trust_domain_is_in_error(
+    sandbox: SandboxTrustDomain, workload: Workload, stranger: SandboxTrustDomain
+) -> None:
+    late = await agent_of(stranger)
+    await stranger.clusters["away"].stop()
+    async with issuing(settings_for(workload, late)) as at_work:
+        await stranger.clusters["away"].start()
+        await at_work.reports("away", "TRUST_DOMAIN_MISMATCH")
+        await at_work.serves({key.key_id for key in sandbox.jwt.keys})
 
 
 async def test_one_bad_agent_does_not_spoil_the_other(
