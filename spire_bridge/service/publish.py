@@ -12,14 +12,9 @@ from pathlib import Path
 
 from spire_bridge.errors import EXIT_UNAVAILABLE, BridgeError
 from spire_bridge.issuer.documents import Documents
-from spire_bridge.publish.directory import (
-    DirectoryTarget,
-    Generation,
-    Publication,
-    PublicationOutdated,
-    Target,
-    issuer_folder,
-)
+from spire_bridge.publish.directory import DirectoryTarget, issuer_folder
+from spire_bridge.publish.generation import Generation, PublicationOutdated
+from spire_bridge.publish.target import Publication, Target
 from spire_bridge.service.edition import Edition
 from spire_bridge.service.findings import Findings
 from spire_bridge.service.following import Following

@@ -25,17 +25,14 @@ from spire_bridge.issuer.key_set import KeySet
 from spire_bridge.issuer.url import IssuerUrl
 from spire_bridge.jose.public_key import PublicKey
 from spire_bridge.publish import directory
-from spire_bridge.publish.directory import (
+from spire_bridge.publish.directory import LOCK_FILE, DirectoryTarget, issuer_folder
+from spire_bridge.publish.generation import (
     GENERATION_FILE,
-    LOCK_FILE,
-    DirectoryTarget,
     Generation,
     InvalidGeneration,
-    InvalidPublishPath,
     PublicationOutdated,
-    TargetBusy,
-    issuer_folder,
 )
+from spire_bridge.publish.target import InvalidPublishPath, TargetBusy
 from spire_bridge.spiffe.jwt_bundle import JwtAuthority
 
 ISSUER = IssuerUrl.parse("https://issuer.example.org")

@@ -16,12 +16,9 @@ from issuer_at_work import one_issuer, source, until
 from spire_bridge.errors import EXIT_UNAVAILABLE
 from spire_bridge.files import FileFailure
 from spire_bridge.issuer.documents import Documents
-from spire_bridge.publish.directory import (
-    DirectoryTarget,
-    Generation,
-    Publication,
-    PublicationOutdated,
-)
+from spire_bridge.publish.directory import DirectoryTarget
+from spire_bridge.publish.generation import Generation, PublicationOutdated
+from spire_bridge.publish.target import Publication
 from spire_bridge.sandbox.cluster import Cluster
 from spire_bridge.sandbox.entry import Entry
 from spire_bridge.sandbox.faults import Fault
