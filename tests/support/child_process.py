@@ -53,13 +53,13 @@ class Daemon:
                 raise DaemonFailed(f"{self._arguments[0]} did not start:\n{self._last_lines()}")
             time.sleep(0.05)
 
-    def stop(self) -> None:
+    def stop(self, patience_seconds: float = STOP_SECONDS) -> None:
         process, self._process = self._process, None
         if process is None:
             return
         process.terminate()
         try:
-            process.wait(STOP_SECONDS)
+            process.wait(patience_seconds)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
