@@ -14,6 +14,8 @@ from typing import ClassVar
 _ERRORS = {
     400: "InvalidArgument",
     403: "AccessDenied",
+    301: "Moved",
+    302: "Moved",
     404: "NoSuchKey",
     412: "PreconditionFailed",
     429: "TooManyRequests",
@@ -112,13 +114,19 @@ class _Handler(BaseHTTPRequestHandler):
         """Silence."""
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Clients that go away in the middle belong to the tests."""
+
+
 @contextmanager
 def faulty_s3() -> Iterator[FaultyS3]:
     bucket = FaultyS3()
 
     handler = type("Handler", (_Handler,), {"bucket": bucket})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    server.daemon_threads = True
+    server = _Server(("127.0.0.1", 0), handler)
     bucket.port = server.server_address[1]
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
     thread.start()
