@@ -173,12 +173,10 @@ class _Plan:
 class BucketTarget:
     """The objects of one prefix, which is the issuer's URL to those who read them.
 
-    `cache_seconds` is how long a reader, or what stands between, may keep a document.
     `pause` waits some seconds before a further attempt.
     """
 
     objects: Objects
-    cache_seconds: int
     pause: Callable[[float], None] = time.sleep
     _is_probed: bool = field(default=False, init=False)
 
@@ -206,7 +204,7 @@ class BucketTarget:
         note = Note.parse(there.data, place) if there is not None else None
         if note is not None and generation.is_older_than(note.generation):
             if note.outdates(generation, documents.jwks.etag):
-                raise PublicationOutdated.at(self.objects.location(""), place)
+                raise PublicationOutdated.at(self.objects.location(""), place, note.generation)
             generation = note.generation
         plans = self._plans(documents, note, place)
         if note is None or not self._says(note, generation, plans):
@@ -233,7 +231,7 @@ class BucketTarget:
             raise InvalidGeneration.at(place)
         headers = {
             "Content-Type": "application/json",
-            "Cache-Control": f"public, max-age={self.cache_seconds}",
+            "Cache-Control": f"public, max-age={documents.cache_seconds}",
         }
         plans = []
         for path, document in ((JWKS_PATH, documents.jwks), (DISCOVERY_PATH, documents.discovery)):

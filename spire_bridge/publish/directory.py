@@ -4,10 +4,6 @@ Several publishers may share the directory. What is there carries a generation, 
 beside the documents, and a set of an older generation never replaces one of a newer. The
 generation is written before the documents: a publisher that dies in between leaves a set
 that only one as new, or newer, may replace.
-
-Where no sequence is known, a generation is the time at which the bundle was confirmed. It
-can't tell that an agent lags: a publisher that starts on such an agent's word counts as new
-until that agent has caught up.
 """
 
 from __future__ import annotations
@@ -82,7 +78,7 @@ class DirectoryTarget:
         there = _read_note(file)
         if there is not None:
             if there.outdates(generation, jwks_etag):
-                raise PublicationOutdated.at(str(self.path), str(file))
+                raise PublicationOutdated.at(str(self.path), str(file), there.generation)
             if generation.is_older_than(there.generation):
                 return
             if (there.generation, there.jwks_etag) == (generation, jwks_etag):

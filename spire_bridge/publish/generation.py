@@ -14,33 +14,6 @@ GENERATION_FILE = ".spire-bridge-generation.json"
 MAX_NOTE_BYTES = 65_536
 
 
-class PublicationOutdated(BridgeError):
-    """The target has a newer set of keys than the one to be published."""
-
-    code = "PUBLICATION_OUTDATED"
-
-    @classmethod
-    def at(cls, target: str, note: str) -> Self:
-        return cls(
-            f"{target} has a newer set of keys than this one",
-            hint="if the trust domain was set up anew, or a publisher's clock was ahead,"
-            f" remove {note}",
-        )
-
-
-class InvalidGeneration(BridgeError):
-    """The target's generation can't be read, so nobody knows how new its documents are."""
-
-    code = "GENERATION_INVALID"
-
-    @classmethod
-    def at(cls, note: str) -> Self:
-        return cls(
-            f"{note} is not a generation that was written here",
-            hint="remove it if the documents beside it may be replaced",
-        )
-
-
 @dataclass(frozen=True, slots=True)
 class Generation:
     """How new a set of documents is.
@@ -66,6 +39,36 @@ class Generation:
     @property
     def _milliseconds(self) -> int:
         return round(self.confirmed_at * 1000)
+
+
+class PublicationOutdated(BridgeError):
+    """The target has a newer set of keys than the one to be published: that of `newest`."""
+
+    code = "PUBLICATION_OUTDATED"
+    newest: Generation | None = None
+
+    @classmethod
+    def at(cls, target: str, note: str, newest: Generation) -> Self:
+        error = cls(
+            f"{target} has a newer set of keys than this one",
+            hint="if the trust domain was set up anew, or a publisher's clock was ahead,"
+            f" remove {note}",
+        )
+        error.newest = newest
+        return error
+
+
+class InvalidGeneration(BridgeError):
+    """The target's generation can't be read, so nobody knows how new its documents are."""
+
+    code = "GENERATION_INVALID"
+
+    @classmethod
+    def at(cls, note: str) -> Self:
+        return cls(
+            f"{note} is not a generation that was written here",
+            hint="remove it if the documents beside it may be replaced",
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -52,7 +53,7 @@ def bucket(
 
 def test_documents_with_their_headers(bucket: BucketUnderTest) -> None:
     objects = bucket.objects("first")
-    target = BucketTarget(objects, 60)
+    target = BucketTarget(objects)
     publication = target.publish(documents_of(1), Generation(NOON, 1))
     assert len(publication.written) == 2
     for name, document in (
@@ -63,10 +64,11 @@ def test_documents_with_their_headers(bucket: BucketUnderTest) -> None:
         assert there is not None
         assert there.data == document.body
         assert there.headers["Content-Type"] == "application/json"
-        assert there.headers["Cache-Control"] == "public, max-age=60"
-    again = BucketTarget(bucket.objects("first"), 60).publish(documents_of(1), Generation(NOON, 1))
+        assert there.headers["Cache-Control"] == "public, max-age=300"
+    again = BucketTarget(bucket.objects("first")).publish(documents_of(1), Generation(NOON, 1))
     assert (again.written, len(again.unchanged)) == ((), 2)
-    later = BucketTarget(bucket.objects("first"), 90).publish(documents_of(1), Generation(NOON, 1))
+    longer = replace(documents_of(1), cache_seconds=600)
+    later = BucketTarget(bucket.objects("first")).publish(longer, Generation(NOON, 1))
     assert len(later.written) == 2  # to be kept for longer
     with pytest.raises(PublicationOutdated):
         target.publish(documents_of(0), Generation(NOON, 0))
@@ -76,7 +78,7 @@ def test_a_bucket_that_does_not_exist(bucket: BucketUnderTest) -> None:
     name = "bucket" if bucket.kind == "s3" else "container"
     absent = BucketUnderTest(bucket.kind, {**bucket.settings, name: "absent"}, bucket.environment)
     with pytest.raises(BucketNotFound, match="absent does not exist"):
-        BucketTarget(absent.objects("x"), 60).publish(documents_of(1), Generation(NOON, 1))
+        BucketTarget(absent.objects("x")).publish(documents_of(1), Generation(NOON, 1))
 
 
 def test_credentials_that_may_not_write(
@@ -87,7 +89,7 @@ def test_credentials_that_may_not_write(
     else:
         monkeypatch.setenv("AZURE_STORAGE_ACCOUNT_KEY", "AAAA")
     with pytest.raises(BucketDenied, match="HTTP 403") as denied:
-        BucketTarget(bucket.objects("denied"), 60).publish(documents_of(1), Generation(NOON, 1))
+        BucketTarget(bucket.objects("denied")).publish(documents_of(1), Generation(NOON, 1))
     assert SECRET not in denied.value.diagnostic()
 
 

@@ -88,7 +88,7 @@ class PublisherProcess:
 def main() -> None:
     where = json.loads(sys.argv[1])
     bucket = BucketUnderTest(where["kind"], where["settings"], {})
-    target = BucketTarget(bucket.objects(where["prefix"]), 300)
+    target = BucketTarget(bucket.objects(where["prefix"]))
     for line in sys.stdin:
         number = int(line)
         try:

@@ -61,7 +61,7 @@ def objects(s3: FaultyS3) -> BucketObjects:
 
 @pytest.fixture
 def target(objects: BucketObjects) -> BucketTarget:
-    return BucketTarget(objects, 300, pause=lambda _: None)
+    return BucketTarget(objects, pause=lambda _: None)
 
 
 def test_the_first_publication(s3: FaultyS3, target: BucketTarget, documents: Documents) -> None:
@@ -72,7 +72,7 @@ def test_the_first_publication(s3: FaultyS3, target: BucketTarget, documents: Do
     )
     assert publication.unchanged == ()
     assert s3.puts() == [PROBE, PROBE, PROBE, NOTE, JWKS, DISCOVERY]
-    headers = {"Content-Type": "application/json", "Cache-Control": "public, max-age=300"}
+    headers = {"Content-Type": "application/json", "Cache-Control": "public, max-age=120"}
     assert s3.objects[JWKS] == Content(documents.jwks.body, headers)
     assert s3.objects[DISCOVERY] == Content(documents.discovery.body, headers)
     assert s3.objects[NOTE].headers["Cache-Control"] == "no-store"
@@ -179,21 +179,19 @@ def test_a_store_that_does_not_answer(s3: FaultyS3, documents: Documents) -> Non
     objects = s3_objects("site", "", endpoint=s3.url, allow_http=True, timeout_seconds=0.2)
     s3.held = True
     with pytest.raises(BucketUnavailable, match="can't be written: no answer in time"):
-        BucketTarget(objects, 300).publish(documents, Generation(NOON))
+        BucketTarget(objects).publish(documents, Generation(NOON))
 
 
 def test_a_store_that_is_not_there(s3: FaultyS3, documents: Documents) -> None:
     objects = s3_objects("site", "", endpoint="http://127.0.0.1:9", allow_http=True)
     with pytest.raises(BucketUnavailable, match="can't be written: no answer") as failure:
-        BucketTarget(objects, 300).publish(documents, Generation(NOON))
+        BucketTarget(objects).publish(documents, Generation(NOON))
     assert failure.value.exit_status == EXIT_UNAVAILABLE
 
 
 def test_plain_http_takes_leave(s3: FaultyS3, documents: Documents) -> None:
     with pytest.raises(BucketUnavailable):
-        BucketTarget(s3_objects("site", "", endpoint=s3.url), 300).publish(
-            documents, Generation(NOON)
-        )
+        BucketTarget(s3_objects("site", "", endpoint=s3.url)).publish(documents, Generation(NOON))
     assert s3.requests == []
 
 

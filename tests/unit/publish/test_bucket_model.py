@@ -109,7 +109,7 @@ class Stepped(threading.Thread):
         self._done.acquire()
 
     def run(self) -> None:
-        target = BucketTarget(self, 300, pause=lambda _: None)
+        target = BucketTarget(self, pause=lambda _: None)
         target._is_probed = True
         generation = Generation(1_000.0, self.number)
         try:
