@@ -21,6 +21,10 @@ that has not heard of it still tells.
 
 The bundle has the sequence number and refresh hint of a source that told just these keys.
 
+How new it is, where publishers compare, is `known_at`. A change that comes on a standing
+connection is news. What is told first on a new one may be as old as an agent's interval of
+synchronization (5 s by default), until it has stood for longer than that.
+
 A source that lacks keys of the bundle, or still has keys that others have dropped, lags.
 """
 
@@ -40,6 +44,9 @@ from spire_bridge.spiffe.errors import InvalidBundle
 from spire_bridge.spiffe.id import TrustDomain
 from spire_bridge.spiffe.jwt_bundle import JwtAuthority, JwtBundle
 from spire_bridge.spiffe.x509_bundle import X509Bundle
+
+# After this a connected agent has heard of all that was so when the connection began.
+SETTLING_SECONDS = 10.0
 
 _log = logging.getLogger(__name__)
 
@@ -74,6 +81,8 @@ class _Record:
     received_at: float | None = None
     confirmed_at: float | None = None  # when its bundle was last known to be what it tells
     told: Bundle | None = None  # its last bundle, whole
+    known_at: float | None = None  # as of when that is what the trust domain has
+    settling_since: float | None = None  # its first word on this connection, if still unchanged
     keys: Mapping[str, JwtAuthority] = field(default_factory=dict)
     ever_told: frozenset[str] = frozenset()
     last_told: frozenset[str] = frozenset()  # by itself: `keys` can be emptied by others' news
@@ -92,6 +101,27 @@ class _Record:
     def confirms(self) -> bool:
         """Whether its bundle is what it tells right now."""
         return self.current and self.state.last_error is None and self.refusal is None
+
+    def hear(self, now: float, *, is_change: bool) -> None:
+        """Notes how new its word is, before it is `current`."""
+        if not self.current:
+            self.settling_since = now
+        elif is_change:
+            self.settling_since, self.known_at = None, now
+
+    def settle(self, now: float) -> None:
+        """Notes as of when, at the least, it is known to have told all there is."""
+        known_at = now - SETTLING_SECONDS
+        self.known_at = known_at if self.known_at is None else max(known_at, self.known_at)
+
+    def known(self, now: float) -> float | None:
+        """As of when its keys are what the trust domain has, by what stands at `now`."""
+        if self.authoritative:
+            return now if self.confirms else self.confirmed_at
+        since = self.settling_since
+        if self.current and since is not None and now - since >= SETTLING_SECONDS:
+            return since
+        return self.known_at
 
 
 class BundleStore:
@@ -135,6 +165,16 @@ class BundleStore:
             self._clock() if record.confirms else record.confirmed_at
             for record in self._records.values()
         ]
+        times.append(self._carried_confirmed_at)
+        return max((time for time in times if time is not None), default=None)
+
+    def known_at(self, now: float) -> float | None:
+        """As of when the bundle is known to be the trust domain's, if it stands at `now`.
+
+        Unlike `confirmed_at` it tells the newer from the older of two bundles that two
+        agents tell at the same time.
+        """
+        times = [record.known(now) for record in self._records.values()]
         times.append(self._carried_confirmed_at)
         return max((time for time in times if time is not None), default=None)
 
@@ -183,6 +223,7 @@ class BundleStore:
             self._refuse(name, record, error)
             return
         record.refusal = None
+        record.hear(self._clock(), is_change=new != record.keys)
         if not record.current or new != record.keys or not new:
             record.last_told = frozenset(new)
             record.ever_told |= record.last_told
@@ -194,6 +235,7 @@ class BundleStore:
         record.told = bundle
         record.current = True
         record.received_at = record.confirmed_at = self._clock()
+        record.settle(record.received_at)
         self._combine()
 
     def _check_against_others(self, name: str, keys: Mapping[str, JwtAuthority]) -> None:
@@ -254,6 +296,8 @@ class BundleStore:
         )
         if bundle != self._bundle:
             self._bundle = bundle
+            for record in self._current():  # what stands has a part in it, whoever caused it
+                record.settle(self._clock())
             self._on_change(bundle)
         self._on_state()
 
