@@ -1,28 +1,34 @@
-"""The issuer's documents, published at a target: once, or at every change."""
+"""The issuers' documents, published at their targets: once, or at every change."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from spire_bridge.bundles.store import SETTLING_SECONDS
 from spire_bridge.errors import EXIT_UNAVAILABLE, BridgeError
-from spire_bridge.issuer.documents import Documents
-from spire_bridge.publish.directory import DirectoryTarget, issuer_folder
-from spire_bridge.publish.generation import Generation, PublicationOutdated
-from spire_bridge.publish.target import Publication, Target
+from spire_bridge.listen.address import ListenAddress, UnixAddress
+from spire_bridge.publish.generation import Generation
+from spire_bridge.publish.target import Publication
 from spire_bridge.service.edition import Edition
 from spire_bridge.service.findings import Findings
 from spire_bridge.service.following import Following
-from spire_bridge.service.readiness import trouble
+from spire_bridge.service.health import health_routes
+from spire_bridge.service.listener import listening
+from spire_bridge.service.publish_metrics import publish_metrics
+from spire_bridge.service.publish_targets import NamedTarget, configured_targets
+from spire_bridge.service.readiness import readiness, trouble
 from spire_bridge.service.serve import configure, stop_signals
 from spire_bridge.service.settings import OneIssuerSettings, ServeSettings, load_serve_settings
+from spire_bridge.service.target_publisher import Offer, TargetPublisher
 from spire_bridge.telemetry.logs import LogFormat, configure_logging
-from spire_bridge.transport.backoff import Backoff
+from spire_bridge.telemetry.metrics import exposition
 
 _log = logging.getLogger(__name__)
 
@@ -35,143 +41,232 @@ class NoBundle(BridgeError):
 
 
 @dataclass(frozen=True, slots=True)
-class _Issue:
-    """Documents, and how new they are."""
+class Outcome:
+    """What came of one target: a publication, or an error. `visible` as in `TargetState`."""
 
-    documents: Documents
-    generation: Generation
+    issuer: str
+    target: str
+    publication: Publication | None
+    visible: bool | None
+    error: BridgeError | None
 
 
 class Publisher:
-    """Publishes the documents of one issuer at one target: `once`, or `watch`."""
+    """Publishes the documents of one issuer at its targets: `once`, or while `running`."""
 
     def __init__(
         self,
         settings: OneIssuerSettings,
-        target: Target,
+        targets: Iterable[NamedTarget],
         *,
         clock: Callable[[], float] = time.time,
-        backoff: Backoff | None = None,
     ) -> None:
+        self._settings = settings
+        self._clock = clock
         self._findings = Findings(settings.name, settings.issuer.issuer_urls())
-        self._target = target
-        self._following = Following(settings, on_edition=self._prepare, clock=clock)
-        self._backoff = backoff or Backoff(initial=0.5)
-        self._edition: _Issue | None = None
-        self._news = asyncio.Event()
+        self._following = Following(settings, on_edition=self._announce, clock=clock)
+        self._edition: Edition | None = None
+        self.targets = tuple(self._publisher(target) for target in targets)
 
-    async def once(self, timeout_seconds: float) -> Publication:
+    async def once(self, timeout_seconds: float) -> tuple[Outcome, ...]:
         """Publishes what there is when every source has answered, or the time is up.
 
-        Raises `NoBundle`, or the target's `BridgeError`.
+        A target that fails has until then to recover, and holds up no other.
         """
+        deadline = time.monotonic() + timeout_seconds
         self._following.restore()
         async with self._following.running():
             with suppress(TimeoutError):
                 async with asyncio.timeout(timeout_seconds):
                     await self._following.all_answered()
-            edition = self._edition
-            sources = self._following.store.statuses()
-        if edition is None:
-            reasons = "; ".join(f"source {source.name}: {trouble(source)}" for source in sources)
-            raise NoBundle(
-                f"no bundle has arrived: {reasons}",
-                hint="nothing was published; what was published before stays",
+            if self._edition is None:
+                return tuple(self._outcome(target, self._no_bundle()) for target in self.targets)
+            results = await asyncio.gather(
+                *(target.once(deadline) for target in self.targets), return_exceptions=True
             )
-        return await self._publish(edition)
+        return tuple(map(self._outcome, self.targets, results))
 
-    async def watch(self) -> None:
-        """Publishes at first and at every change, until it is cancelled."""
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Publishes at first and at every change until the context is left."""
         self._following.restore()
         async with self._following.running():
-            while True:
-                await self._news.wait()
-                self._news.clear()
-                await self._publish_newest()
-
-    def _prepare(self, edition: Edition) -> None:
-        """What there is to publish; as new as the bundle is at this moment."""
-        self._findings.note(edition)
-        store = self._following.store
-        assert store.confirmed_at is not None
-        generation = Generation(store.confirmed_at, edition.bundle.sequence)
-        self._edition = _Issue(edition.documents[0][1], generation)
-        self._news.set()
-
-    async def _publish_newest(self) -> None:
-        """Tries until the edition at hand is published or refused."""
-        self._backoff.reset()
-        while self._edition is not None:
+            at_work = [self._start(target) for target in self.targets]
             try:
-                publication = await self._publish(self._edition)
-            except PublicationOutdated as error:  # trying again would be refused too
-                _log.error(
-                    "documents were refused", extra={"code": error.code, "reason": error.message}
-                )
-                return
-            except BridgeError as error:
-                delay = self._backoff.next_delay()
-                _log.error(
-                    "documents were not published",
-                    extra={
-                        "code": error.code,
-                        "reason": error.message,
-                        "retry_seconds": round(delay, 1),
-                    },
-                )
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(self._news.wait(), delay)
-                self._news.clear()
-            else:
-                _log.info(
-                    "documents were published",
-                    extra={"written": publication.written, "unchanged": publication.unchanged},
-                )
-                return
+                yield
+            finally:
+                for task in at_work:
+                    task.cancel()
+                await asyncio.gather(*at_work, return_exceptions=True)
 
-    async def _publish(self, edition: _Issue) -> Publication:
-        """In a thread: a slow disk must not keep the sources waiting."""
-        return await asyncio.to_thread(self._target.publish, edition.documents, edition.generation)
+    def readyz(self) -> dict[str, Any]:
+        """Whether the bundle is current and each target up to date, and why not."""
+        now = self._clock()
+        verdict = readiness(
+            self._settings.name,
+            self._following.store,
+            self._edition,
+            now=now,
+            max_age_seconds=self._settings.last_good.max_age_seconds,
+        )
+        limit = self._settings.publish.max_behind_seconds
+        troubles = {
+            target.named.name: trouble
+            for target in self.targets
+            if (trouble := target.state.trouble(now, limit)) is not None
+        }
+        reasons = [f"target {name}: {reason}" for name, reason in troubles.items()]
+        return {
+            **verdict.to_json(now),
+            "ready": verdict.ready and not troubles,
+            "reasons": [*verdict.reasons, *reasons],
+            "targets": [_target_json(target, now) for target in self.targets],
+        }
+
+    def _publisher(self, named: NamedTarget) -> TargetPublisher:
+        def offer() -> Offer | None:
+            return self._offer(named)
+
+        return TargetPublisher(self._settings.name, named, offer, self._clock)
+
+    def _start(self, target: TargetPublisher) -> asyncio.Task[None]:
+        task = asyncio.create_task(target.run(), name=f"target {target.named.name}")
+        task.add_done_callback(_log_end)
+        return task
+
+    def _announce(self, edition: Edition) -> None:
+        self._findings.note(edition)
+        self._edition = edition
+        for target in self.targets:  # the same documents may be those of a newer bundle
+            target.notice()
+
+    def _offer(self, named: NamedTarget) -> Offer | None:
+        """The newest documents, and how new they are by what is known now."""
+        if self._edition is None:
+            return None
+        documents = dict(self._edition.documents)[named.url]
+        sequence, now = self._edition.bundle.sequence, self._clock()
+        known_at, later = (
+            self._following.store.known_at(time) for time in (now, now + SETTLING_SECONDS)
+        )
+        assert known_at is not None
+        assert later is not None
+        return Offer(documents, Generation(known_at, sequence), Generation(later, sequence))
+
+    def _no_bundle(self) -> NoBundle:
+        sources = self._following.store.statuses()
+        reasons = "; ".join(f"source {source.name}: {trouble(source)}" for source in sources)
+        return NoBundle(
+            f"no bundle has arrived: {reasons}",
+            hint="nothing was published; what was published before stays",
+        )
+
+    def _outcome(self, target: TargetPublisher, result: Publication | BaseException) -> Outcome:
+        if isinstance(result, BaseException) and not isinstance(result, BridgeError):
+            raise result
+        return Outcome(
+            self._settings.name,
+            target.named.name,
+            None if isinstance(result, BridgeError) else result,
+            target.state.visible,
+            result if isinstance(result, BridgeError) else None,
+        )
+
+
+class PublishService:
+    """All issuers' publishers, and their health on a listener of its own."""
+
+    def __init__(
+        self,
+        settings: ServeSettings,
+        targets: dict[str, tuple[NamedTarget, ...]],
+        *,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._settings = settings
+        self._clock = clock
+        self.publishers = [
+            Publisher(one, targets[one.name], clock=clock)
+            for one in settings.all_issuers()
+            if targets[one.name]
+        ]
+
+    async def once(self, timeout_seconds: float) -> list[Outcome]:
+        """See `Publisher.once`."""
+        outcomes = await asyncio.gather(*(p.once(timeout_seconds) for p in self.publishers))
+        return [outcome for of_one in outcomes for outcome in of_one]
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[ListenAddress | UnixAddress]:
+        """Publishes every change until the context is left; yields where health is told."""
+        health = health_routes(self.readyz, self.readyz, self.exposition)
+        async with AsyncExitStack() as stack:
+            address = await stack.enter_async_context(listening(health, self._settings.health))
+            for publisher in self.publishers:
+                await stack.enter_async_context(publisher.running())
+            yield address
+
+    def readyz(self) -> dict[str, Any]:
+        issuers = [publisher.readyz() for publisher in self.publishers]
+        return {"ready": all(issuer["ready"] for issuer in issuers), "issuers": issuers}
+
+    def exposition(self) -> bytes:
+        """The metrics in Prometheus' text format."""
+        targets = (target for publisher in self.publishers for target in publisher.targets)
+        return exposition(publish_metrics(targets, self._clock()))
 
 
 def publish_once(
-    config: Path, directory: Path, *, timeout_seconds: float, log_format: LogFormat
-) -> Publication:
-    """Publishes below `directory`, once. Raises `BridgeError`."""
+    config: Path, directory: Path | None, *, timeout_seconds: float, log_format: LogFormat
+) -> list[Outcome]:
+    """Publishes once: below `directory`, or at the configured targets. Raises `BridgeError`."""
     settings = load_serve_settings(config)
     configure_logging(log_format, "warning")
-    target = _target(settings, directory)
+    targets = configured_targets(settings, directory)
 
-    async def publish() -> Publication:
-        return await Publisher(settings.all_issuers()[0], target).once(timeout_seconds)
+    async def publish() -> list[Outcome]:
+        return await PublishService(settings, targets).once(timeout_seconds)
 
     return asyncio.run(publish())
 
 
-def publish_continuously(config: Path, directory: Path) -> None:
-    """Publishes below `directory` at every change, until SIGTERM or SIGINT."""
+def publish_continuously(config: Path, directory: Path | None) -> None:
+    """Publishes every change, until SIGTERM or SIGINT."""
     settings = load_serve_settings(config)
     configure(settings.log)
-    target = _target(settings, directory)
-    asyncio.run(_watch(settings, target))
+    targets = configured_targets(settings, directory)
+    asyncio.run(_watch(PublishService(settings, targets)))
 
 
-async def _watch(settings: ServeSettings, target: DirectoryTarget) -> None:
-    async with stop_signals() as stop:
-        watching = asyncio.create_task(
-            Publisher(settings.all_issuers()[0], target).watch(), name="publisher"
-        )
-        stopping = asyncio.create_task(stop.wait())
-        _log.info("publishing", extra={"directory": str(target.path)})
-        await asyncio.wait({watching, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        if watching.done():  # which it never is by itself
-            stopping.cancel()
-            watching.result()
+async def _watch(service: PublishService) -> None:
+    async with stop_signals() as stop, service.running() as health:
+        targets = [target.named.name for p in service.publishers for target in p.targets]
+        _log.info("publishing", extra={"targets": targets, "health": str(health)})
+        await stop.wait()
         _log.info("stopping")
-        watching.cancel()
-        await asyncio.wait({watching})
 
 
-def _target(settings: ServeSettings, directory: Path) -> DirectoryTarget:
-    url = settings.all_issuers()[0].issuer.issuer_urls()[0]
-    return DirectoryTarget(issuer_folder(directory, url))
+def _log_end(task: asyncio.Task[None]) -> None:
+    """Logs what no target should raise; the others go on, and readiness fails."""
+    if not task.cancelled() and (error := task.exception()) is not None:
+        _log.critical("target has failed", extra={"task": task.get_name()}, exc_info=error)
+
+
+def _target_json(target: TargetPublisher, now: float) -> dict[str, Any]:
+    state = target.state
+    error = state.error
+    return {
+        "name": target.named.name,
+        "published": state.published.to_json() if state.published is not None else None,
+        "last_success_seconds": _ago(state.last_success_at, now),
+        "behind_seconds": _ago(state.behind_since, now),
+        "visible": state.visible,
+        "written": state.written,
+        "unchanged": state.unchanged,
+        "failures": state.failures,
+        "last_error": {"code": error.code, "message": error.message} if error else None,
+    }
+
+
+def _ago(moment: float | None, now: float) -> float | None:
+    return round(max(0.0, now - moment), 1) if moment is not None else None

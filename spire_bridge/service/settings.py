@@ -12,6 +12,7 @@ from msgspec import Meta
 from spire_bridge.config.yaml import InvalidSetting, load
 from spire_bridge.service.issuer_settings import IssuerSettings
 from spire_bridge.service.listen_settings import ListenSettings
+from spire_bridge.service.publish_settings import PublishSettings
 from spire_bridge.service.settings_base import (
     NAME,
     Settings,
@@ -75,12 +76,14 @@ class OneIssuerSettings(Settings, frozen=True):
         ),
     ]
     last_good: LastGoodSettings = LastGoodSettings()
+    publish: PublishSettings = PublishSettings()
 
     def __post_init__(self) -> None:
         check(TrustDomain.parse, "trust_domain", self.trust_domain)
         check_different(
             "sources", "Sources must have different names", (s.name for s in self.sources)
         )
+        _check_one_url(self.issuer, self.publish)
 
 
 class ServeSettings(Settings, frozen=True):
@@ -95,11 +98,12 @@ class ServeSettings(Settings, frozen=True):
         Meta(description="Agents of the trust domain (one for each cluster), its server, a file"),
     ] = ()
     last_good: LastGoodSettings = LastGoodSettings()
+    publish: PublishSettings = PublishSettings()
     issuers: Annotated[
         tuple[OneIssuerSettings, ...],
         Meta(
             description="Several issuers in one process, each with what otherwise stands above:"
-            " trust_domain, issuer, sources, last_good"
+            " trust_domain, issuer, sources, last_good, publish"
         ),
     ] = ()
     listen: ListenSettings = ListenSettings(address=DEFAULT_LISTEN)
@@ -127,6 +131,7 @@ class ServeSettings(Settings, frozen=True):
             issuer=self.issuer,
             sources=self.sources,
             last_good=self.last_good,
+            publish=self.publish,
         )
         return (single,)
 
@@ -138,6 +143,8 @@ class ServeSettings(Settings, frozen=True):
         check_different(
             "sources", "Sources must have different names", (s.name for s in self.sources)
         )
+        if self.issuer is not None:
+            _check_one_url(self.issuer, self.publish)
 
     def _check_several(self) -> None:
         for setting, default in _OF_ONE_ISSUER.items():
@@ -153,13 +160,25 @@ class ServeSettings(Settings, frozen=True):
 
 
 _OF_ONE_ISSUER: Mapping[str, object] = MappingProxyType(
-    {"trust_domain": None, "issuer": None, "sources": (), "last_good": LastGoodSettings()}
+    {
+        "trust_domain": None,
+        "issuer": None,
+        "sources": (),
+        "last_good": LastGoodSettings(),
+        "publish": PublishSettings(),
+    }
 )
 
 
 def _check_sources(sources: tuple[SourceSettings, ...]) -> None:
     names = (source.name for source in sources)
     check_different("sources", "Sources must have different names", names)
+
+
+def _check_one_url(issuer: IssuerSettings, publish: PublishSettings) -> None:
+    """A bucket or a folder has one discovery document, and so one URL."""
+    if issuer.urls and publish.targets:
+        raise InvalidSetting("publish", "Targets take an issuer of one `url`; make an issuer each")
 
 
 def _places(issuer: IssuerSettings) -> tuple[str, ...]:

@@ -43,8 +43,8 @@ def test_a_mistake_ends_with_2_and_says_where(
     assert shown.out == ""
     assert shown.err == (
         f"error[CONFIG_INVALID]: {file}:2: isuer: unknown setting 'isuer'\n"
-        "  hint: allowed here: trust_domain, issuer, sources, last_good, issuers, listen, health,"
-        " log\n"
+        "  hint: allowed here: trust_domain, issuer, sources, last_good, publish, issuers, listen,"
+        " health, log\n"
     )
     assert main(["config", "check", str(file), "--output", "json"]) == 2
     error = json.loads(capsys.readouterr().err)["error"]

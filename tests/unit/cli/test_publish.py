@@ -39,6 +39,8 @@ sources:
       address: {workload.address}
 log:
   format: json
+health:
+  address: 127.0.0.1:0
 """
     )
     return file
@@ -106,9 +108,10 @@ async def test_once(config: Path, site: Path, sandbox: SandboxTrustDomain) -> No
 async def test_once_as_json(config: Path, site: Path) -> None:
     ended = await run(*arguments(config, site, "--once", "--output", "json"))
     assert (ended.status, ended.err) == (0, "")
-    assert ended.json() == {"written": paths(site), "unchanged": []}
+    outcome = {"issuer": "example.org", "name": "directory", "visible": None, "error": None}
+    assert ended.json() == {"targets": [outcome | {"written": paths(site), "unchanged": []}]}
     ended = await run(*arguments(config, site, "--once", "--output", "json"))
-    assert ended.json() == {"written": [], "unchanged": paths(site)}
+    assert ended.json() == {"targets": [outcome | {"written": [], "unchanged": paths(site)}]}
 
 
 async def test_no_bundle_is_4_with_the_reasons(
