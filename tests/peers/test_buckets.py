@@ -17,6 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from command_line import run
 from object_stores.azurite import running_azurite
 from object_stores.publisher import PublisherProcess, documents_of
 from object_stores.seaweedfs import SECRET, running_seaweedfs
@@ -25,6 +26,8 @@ from object_stores.under_test import BucketUnderTest
 from spire_bridge.publish.bucket import BucketTarget
 from spire_bridge.publish.generation import Generation, PublicationOutdated
 from spire_bridge.publish.object_store import BucketDenied, BucketNotFound
+from spire_bridge.sandbox.trust_domain import SandboxTrustDomain
+from spire_bridge.sandbox.workload import Workload
 
 NOON = 1_800_000_000.0
 CHANGES = 100
@@ -91,6 +94,37 @@ def test_credentials_that_may_not_write(
     with pytest.raises(BucketDenied, match="HTTP 403") as denied:
         BucketTarget(bucket.objects("denied")).publish(documents_of(1), Generation(NOON, 1))
     assert SECRET not in denied.value.diagnostic()
+
+
+async def test_the_command_publishes_and_reads_back(
+    bucket: BucketUnderTest, sandbox: SandboxTrustDomain, workload: Workload, tmp_path: Path
+) -> None:
+    files = {"name": "files", "directory": {"path": str(tmp_path)}}
+    stored = {
+        "name": "stored",
+        bucket.kind: {**bucket.settings, "prefix": "command"},
+        "public_url": f"{bucket.url}/command",
+    }
+    config = tmp_path / "issuer.yaml"
+    content = {
+        "trust_domain": "example.org",
+        "issuer": {"url": "https://issuer.example.org"},
+        "sources": [{"name": "east", "workload_api": {"address": workload.address}}],
+        "publish": {"targets": [files, stored]},
+    }
+    config.write_text(json.dumps(content))
+    for expected in ("written", "unchanged"):
+        ended = await run("publish", "--config", str(config), "--once", "--output", "json")
+        assert (ended.status, ended.err) == (0, "")
+        in_files, in_bucket = ended.json()["targets"]
+        assert [len(of[expected]) for of in (in_files, in_bucket)] == [2, 2]
+        assert in_bucket["visible"] is True
+    there = bucket.objects("command").get("keys")
+    assert there is not None
+    assert there.data == (tmp_path / "keys").read_bytes()
+    assert {key["kid"] for key in json.loads(there.data)["keys"]} == {
+        key.key_id for key in sandbox.jwt.keys
+    }
 
 
 def test_two_publishers_100_changes_and_random_kills(bucket: BucketUnderTest) -> None:

@@ -22,7 +22,7 @@ CONTAINER = "site"
 
 @contextmanager
 def running_azurite(program: Path, folder: Path) -> Iterator[BucketUnderTest]:
-    """A container; `program` is azurite or azurite-blob."""
+    """A container that everybody may read; `program` is azurite or azurite-blob."""
     port = free_port()
     arguments = ["--blobHost", LOOPBACK, "--blobPort", str(port), "--inMemoryPersistence"]
     if program.name == "azurite":
@@ -40,6 +40,7 @@ def running_azurite(program: Path, folder: Path) -> Iterator[BucketUnderTest]:
                 "allow_http": True,
             },
             {"AZURE_STORAGE_ACCOUNT_KEY": KEY},
+            f"http://{LOOPBACK}:{port}/{ACCOUNT}/{CONTAINER}",
         )
     finally:
         daemon.stop()
@@ -49,10 +50,12 @@ def _create_container(port: int) -> bool:
     """By Azure's Shared Key, which no library of these tests speaks; whether it is there."""
     date, version = formatdate(usegmt=True), "2021-08-06"
     path = f"/{ACCOUNT}/{CONTAINER}"
-    text = "PUT" + "\n" * 12 + f"x-ms-date:{date}\nx-ms-version:{version}\n"
+    text = "PUT" + "\n" * 12 + "x-ms-blob-public-access:blob\n"
+    text += f"x-ms-date:{date}\nx-ms-version:{version}\n"
     text += f"/{ACCOUNT}{path}\nrestype:container"
     signature = hmac.digest(base64.b64decode(KEY), text.encode(), "sha256")
     headers = {
+        "x-ms-blob-public-access": "blob",
         "x-ms-date": date,
         "x-ms-version": version,
         "Authorization": f"SharedKey {ACCOUNT}:{base64.b64encode(signature).decode()}",

@@ -29,6 +29,7 @@ def running_seaweedfs(program: Path, folder: Path) -> Iterator[BucketUnderTest]:
                 "identities": [
                     _identity("publisher", "Admin", "Read", "Write", "List"),
                     _identity("reader", "Read", "List"),
+                    {"name": "anonymous", "actions": ["Read"]},
                 ]
             }
         )
@@ -57,6 +58,7 @@ def running_seaweedfs(program: Path, folder: Path) -> Iterator[BucketUnderTest]:
             "s3",
             {"bucket": BUCKET, "endpoint": endpoint, "allow_http": True, "region": "us-east-1"},
             {name.upper(): value for name, value in credentials.items()},
+            f"{endpoint}/{BUCKET}",
         )
     finally:
         daemon.stop(patience_seconds=0.5)  # it takes its time, and nothing is kept

@@ -13,11 +13,15 @@ MAKERS = {"s3": s3_objects, "azure": azure_objects}
 
 @dataclass(frozen=True)
 class BucketUnderTest:
-    """`settings` are those of `publish.targets`; `environment` holds the credentials."""
+    """`settings` are those of `publish.targets`; `environment` holds the credentials.
+
+    `url` is where everybody may read the objects.
+    """
 
     kind: str
     settings: Mapping[str, Any]
     environment: Mapping[str, str]
+    url: str = ""
 
     def objects(self, prefix: str) -> BucketObjects:
         """For a process that has the environment."""
