@@ -71,6 +71,11 @@ def _print_issuer(issuer: dict[str, Any], now: float) -> None:
         print(f"  {finding['verifier']} refuses it in part: {finding['reason']}")
     print()
     print_table(("SOURCE", "STATE", "FOR", "KEYS", "NOTE"), (_source(s) for s in issuer["sources"]))
+    if issuer.get("targets"):  # of `publish --watch`
+        print()
+        print_table(
+            ("TARGET", "STATE", "PUBLISHED", "WRITTEN", "NOTE"), map(_target, issuer["targets"])
+        )
     if issuer["key_history"]:
         print()
         print_table(
@@ -94,6 +99,19 @@ def _source(source: dict[str, Any]) -> tuple[str, ...]:
         str(source["keys"]),
         _joined(notes),
     )
+
+
+def _target(target: dict[str, Any]) -> tuple[str, ...]:
+    error, behind, ago = (
+        target[name] for name in ("last_error", "behind_seconds", "last_success_seconds")
+    )
+    state = "current" if behind is None else f"behind for {span(behind)}"
+    notes = (
+        f"{error['code']}: {error['message']}" if error else "",
+        "not yet seen at its public URL" if target["visible"] is False and not error else "",
+    )
+    published = f"{span(ago)} ago" if ago is not None else "never"
+    return target["name"], state, published, str(target["written"]), _joined(notes)
 
 
 def _key(key: dict[str, Any], now: float) -> tuple[str, ...]:

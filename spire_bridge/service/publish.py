@@ -7,10 +7,11 @@ import logging
 import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from spire_bridge import __version__
 from spire_bridge.bundles.store import SETTLING_SECONDS
 from spire_bridge.errors import EXIT_UNAVAILABLE, BridgeError
 from spire_bridge.listen.address import ListenAddress, UnixAddress
@@ -123,6 +124,15 @@ class Publisher:
             "targets": [_target_json(target, now) for target in self.targets],
         }
 
+    def status(self) -> dict[str, Any]:
+        """As `readyz`, with the issuer's URLs and what verifiers refuse; no key's history."""
+        return {
+            **self.readyz(),
+            "urls": [url.text for url in self._settings.issuer.issuer_urls()],
+            "findings": [asdict(finding) for finding in self._findings.current],
+            "key_history": [],
+        }
+
     def _publisher(self, named: NamedTarget) -> TargetPublisher:
         def offer() -> Offer | None:
             return self._offer(named)
@@ -199,7 +209,7 @@ class PublishService:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[ListenAddress | UnixAddress]:
         """Publishes every change until the context is left; yields where health is told."""
-        health = health_routes(self.readyz, self.readyz, self.exposition)
+        health = health_routes(self.readyz, self.status, self.exposition)
         async with AsyncExitStack() as stack:
             address = await stack.enter_async_context(listening(health, self._settings.health))
             for publisher in self.publishers:
@@ -209,6 +219,16 @@ class PublishService:
     def readyz(self) -> dict[str, Any]:
         issuers = [publisher.readyz() for publisher in self.publishers]
         return {"ready": all(issuer["ready"] for issuer in issuers), "issuers": issuers}
+
+    def status(self) -> dict[str, Any]:
+        """As `readyz`, with what `spire-bridge status` shows besides."""
+        issuers = [publisher.status() for publisher in self.publishers]
+        return {
+            "ready": all(issuer["ready"] for issuer in issuers),
+            "version": __version__,
+            "now": self._clock(),
+            "issuers": issuers,
+        }
 
     def exposition(self) -> bytes:
         """The metrics in Prometheus' text format."""

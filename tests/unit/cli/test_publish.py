@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import signal
 import time
 from collections.abc import AsyncIterator
@@ -182,6 +183,20 @@ async def test_watch_writes_every_change_until_a_signal(
         assert (status, seconds < 2) == (0, True), service.log
         assert [e["message"] for e in service.log if e["level"] != "info"] == []
         assert service.log[-1]["message"] == "stopping"
+
+
+async def test_status_shows_the_targets(
+    config: Path, site: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with watching(config, site) as service:
+        health = service.log[-1]["health"]
+        await service.logged("documents were published")
+        status = await asyncio.to_thread(main, ["status", "--health", health])
+        assert status == 0
+        shown = capsys.readouterr().out
+        assert shown.startswith("https://issuer.example.org/tenant: ready: 1 keys")
+        assert re.search(r"^TARGET +STATE +PUBLISHED +WRITTEN +NOTE$", shown, re.MULTILINE)
+        assert re.search(r"^directory +current +\ds ago +2$", shown, re.MULTILINE)
 
 
 async def test_watch_ends_in_time_while_nothing_can_be_written(
