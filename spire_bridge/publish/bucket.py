@@ -53,7 +53,7 @@ PROBE_FILE = ".spire-bridge-probe"
 
 _ATTEMPTS = 12
 _NOTE_HEADERS = MappingProxyType({"Content-Type": "application/json", "Cache-Control": "no-store"})
-# More superseded claims than can have a write under way: a store forgets a request in minutes.
+# More claims than can be superseded while a write is on its way, which takes minutes at most.
 _BARRED_KEPT = 64
 
 
@@ -152,7 +152,8 @@ class _Plan:
         content = _hash(there.data) if there is not None else None
         barred = latest.barred if latest is not None else ()
         if latest is not None and content != latest.stored and latest.awaits is not None:
-            barred = tuple(dict.fromkeys((*barred, latest.awaits)))[-_BARRED_KEPT:]
+            others = (other for other in barred if other != latest.awaits)
+            barred = (*others, latest.awaits)[-_BARRED_KEPT:]
         wanted = body
         while _hash(wanted) in barred:
             wanted += b"\n"

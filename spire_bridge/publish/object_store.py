@@ -130,7 +130,8 @@ class BucketObjects:
                     hint="are region and endpoint those of the bucket?",
                 ) from None
             raise BucketUnavailable(
-                f"{self.location(name)} can't be {what}: {_reason(error)}"
+                f"{self.location(name)} can't be {what}: {_reason(error)}",
+                hint=None if _STATUS.search(str(error)) else _NO_ANSWER,
             ) from None
 
 
@@ -200,6 +201,7 @@ def _store(
 
 
 _ENVIRONMENT = "credentials are taken from the environment: AWS_*, AZURE_*, GOOGLE_*"
+_NO_ANSWER = f"it was the store that did not answer, or the instance's credentials; {_ENVIRONMENT}"
 
 
 def _obstore() -> ModuleType:

@@ -43,7 +43,7 @@ class NoBundle(BridgeError):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of one target: a publication, or an error. `visible` as in `TargetState`."""
+    """What came of one target, and what went wrong; the members are those of `TargetState`."""
 
     issuer: str
     target: str
@@ -171,16 +171,12 @@ class Publisher:
             hint="nothing was published; what was published before stays",
         )
 
-    def _outcome(self, target: TargetPublisher, result: Publication | BaseException) -> Outcome:
-        if isinstance(result, BaseException) and not isinstance(result, BridgeError):
+    def _outcome(self, target: TargetPublisher, result: BaseException | None) -> Outcome:
+        if result is not None and not isinstance(result, BridgeError):
             raise result
-        return Outcome(
-            self._settings.name,
-            target.named.name,
-            None if isinstance(result, BridgeError) else result,
-            target.state.visible,
-            result if isinstance(result, BridgeError) else None,
-        )
+        state = target.state
+        name = target.named.name
+        return Outcome(self._settings.name, name, state.publication, state.visible, result)
 
 
 class PublishService:

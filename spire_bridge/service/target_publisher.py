@@ -41,12 +41,15 @@ class Offer:
 class TargetState:
     """What an operator wants to know of a target; times are seconds since the epoch.
 
+    `published` is how new what was published last is, and `publication` what that did.
+
     `behind_since` is when the documents came that it lacks, None if it has the newest.
     `error` is what is wrong at present. `visible` is whether the public URL shows what
     was published, None where none is configured or nothing was read yet.
     """
 
     published: Generation | None = None
+    publication: Publication | None = None
     last_success_at: float | None = None
     behind_since: float | None = None
     error: BridgeError | None = None
@@ -94,59 +97,56 @@ class TargetPublisher:
             self._news.clear()
             await self._bring_up_to_date()
 
-    async def once(self, deadline: float) -> Publication:
+    async def once(self, deadline: float) -> None:
         """Publishes; tries again until `deadline` (of `time.monotonic`) where that may help.
 
-        Raises the target's `BridgeError`, or one of reading back.
+        It is no failure if by then a CDN still shows the copy of before. Raises the target's
+        `BridgeError`, or one of reading back.
         """
-        publication: Publication | None = None
-        while True:
-            offer = self.offer()
-            assert offer is not None
+        while (offer := self.offer()) is not None:
             try:
-                if publication is None:
-                    publication = await self._publish(offer)
+                if self.state.publication is None:
+                    await self._publish(offer)
                 if await self._is_visible(offer.documents):
-                    return publication
+                    return
             except BridgeError as error:
                 self._count(error)
                 if not _passes(error, offer) or time.monotonic() >= deadline:
                     raise
-            if time.monotonic() >= deadline:
-                assert publication is not None
-                return publication  # a CDN may show the copy of before for a while
-            delay = min(self.backoff.next_delay(), max(0.0, deadline - time.monotonic()))
-            await asyncio.sleep(delay)
+            left = deadline - time.monotonic()
+            if left <= 0:
+                return
+            await asyncio.sleep(min(self.backoff.next_delay(), left))
 
     async def _bring_up_to_date(self) -> None:
         """Tries until the newest documents are published, and are seen where that is known."""
         self.backoff.reset()
         while (offer := self.offer()) is not None:
             try:
-                publication = await self._publish(offer)
+                await self._publish(offer)
             except BridgeError as error:
                 self._note(error)
             else:
-                self._log_publication(publication)
+                self._log_publication()
                 await self._watch_visibility(offer.documents)
                 return
             if not await self._has_news(self.backoff.next_delay()):
                 continue
             self.backoff.reset()
 
-    async def _publish(self, offer: Offer) -> Publication:
+    async def _publish(self, offer: Offer) -> None:
         """In a thread: a slow store must not keep the sources or other targets waiting."""
         publication = await asyncio.to_thread(
             self.named.target.publish, offer.documents, offer.generation
         )
         state = self.state
-        state.published, state.last_success_at = offer.generation, self.clock()
+        state.published, state.publication = offer.generation, publication
+        state.last_success_at = self.clock()
         state.written += len(publication.written)
         state.unchanged += len(publication.unchanged)
         state.error = None
         if not self._news.is_set():
             state.behind_since = None
-        return publication
 
     async def _watch_visibility(self, documents: Documents) -> None:
         """Reads back until it is seen, or until there is something newer."""
@@ -213,7 +213,9 @@ class TargetPublisher:
         else:
             _log.error("published documents are not seen", extra=extra)
 
-    def _log_publication(self, publication: Publication) -> None:
+    def _log_publication(self) -> None:
+        publication = self.state.publication
+        assert publication is not None
         extra = {"written": publication.written, "unchanged": publication.unchanged}
         _log.info("documents were published", extra={**self._labels(), **extra})
 
