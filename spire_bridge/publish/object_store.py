@@ -21,7 +21,7 @@ from spire_bridge.publish.bucket import StoredObject, WriteConflict
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
 
-TIMEOUT_SECONDS = 15.0
+TIMEOUT_SECONDS = 10.0
 
 _MAX_OBJECT_BYTES = 4 << 20
 _VERSION: Final = ("e_tag", "version")

@@ -17,6 +17,7 @@ _ERRORS = {
     301: "Moved",
     302: "Moved",
     404: "NoSuchKey",
+    409: "ConditionalRequestConflict",
     412: "PreconditionFailed",
     429: "TooManyRequests",
     503: "SlowDown",

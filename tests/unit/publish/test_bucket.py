@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -201,6 +202,27 @@ def test_a_bucket_that_does_not_exist(
     s3.refusals = [404]
     with pytest.raises(BucketNotFound, match="s3://site does not exist"):
         target.publish(documents, Generation(NOON))
+
+
+@pytest.mark.parametrize("status", [409, 412])
+@pytest.mark.parametrize("writes_before", range(3))
+def test_a_conflict_at_any_write_begins_anew(
+    s3: FaultyS3,
+    target: BucketTarget,
+    documents: Documents,
+    revoked: Documents,
+    status: int,
+    writes_before: int,
+) -> None:
+    """S3 answers 409 where two conditional writes meet, and 412 where one came too late."""
+    target.publish(documents, Generation(NOON, 1))
+    changed = replace(revoked, cache_seconds=60)  # so that both documents are written
+    for number, wanted in enumerate((changed, documents), 2):
+        s3.refusals = [None, None, None, *[None] * writes_before, status]
+        target.publish(wanted, Generation(NOON, number))
+        assert s3.refusals == []
+    assert s3.objects[JWKS].body.rstrip() == documents.jwks.body
+    assert s3.objects[DISCOVERY].body.rstrip() == documents.discovery.body
 
 
 def test_others_who_are_quicker_time_and_again(
