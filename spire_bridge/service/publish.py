@@ -66,7 +66,7 @@ class Publisher:
         self._clock = clock
         self._findings = Findings(settings.name, settings.issuer.issuer_urls())
         self._following = Following(settings, on_edition=self._announce, clock=clock)
-        self._edition: Edition | None = None
+        self.edition: Edition | None = None
         self.targets = tuple(self._publisher(target) for target in targets)
 
     async def once(self, timeout_seconds: float) -> tuple[Outcome, ...]:
@@ -80,7 +80,7 @@ class Publisher:
             with suppress(TimeoutError):
                 async with asyncio.timeout(timeout_seconds):
                     await self._following.all_answered()
-            if self._edition is None:
+            if self.edition is None:
                 return tuple(self._outcome(target, self._no_bundle()) for target in self.targets)
             results = await asyncio.gather(
                 *(target.once(deadline) for target in self.targets), return_exceptions=True
@@ -106,7 +106,7 @@ class Publisher:
         verdict = readiness(
             self._settings.name,
             self._following.store,
-            self._edition,
+            self.edition,
             now=now,
             max_age_seconds=self._settings.last_good.max_age_seconds,
         )
@@ -146,16 +146,16 @@ class Publisher:
 
     def _announce(self, edition: Edition) -> None:
         self._findings.note(edition)
-        self._edition = edition
+        self.edition = edition
         for target in self.targets:  # the same documents may be those of a newer bundle
             target.notice()
 
     def _offer(self, named: NamedTarget) -> Offer | None:
         """The newest documents, and how new they are by what is known now."""
-        if self._edition is None:
+        if self.edition is None:
             return None
-        documents = dict(self._edition.documents)[named.url]
-        sequence, now = self._edition.bundle.sequence, self._clock()
+        documents = dict(self.edition.documents)[named.url]
+        sequence, now = self.edition.bundle.sequence, self._clock()
         known_at, later = (
             self._following.store.known_at(time) for time in (now, now + SETTLING_SECONDS)
         )
