@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
 import pytest_asyncio
@@ -12,21 +12,39 @@ from trust_domains.sandboxed import SandboxUnderTest
 from trust_domains.spire_or_skip import running_spire
 from trust_domains.under_test import TrustDomainUnderTest
 from verifiers.issuers import NAME, IssuerUnderTest, free_url, serving
+from verifiers.private_ca import PrivateCa
+
+KINDS = ["sandbox", "spire"]
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module", params=["sandbox", "spire"])
+@pytest_asyncio.fixture(scope="module", loop_scope="module", params=KINDS)
 async def issuer(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[IssuerUnderTest]:
-    """One for a module: over the sandbox, then over real SPIRE.
+    """One for a module: over the sandbox, then over real SPIRE."""
+    async with issuer_over(request.param, tmp_path_factory) as at_work:
+        yield at_work
 
-    Its workload is /web, /other, and /brief, whose tokens last two seconds.
-    """
-    url = free_url()
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module", params=KINDS)
+async def secure_issuer(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, tls: PrivateCa
+) -> AsyncIterator[IssuerUnderTest]:
+    """The same behind TLS."""
+    async with issuer_over(request.param, tmp_path_factory, tls) as at_work:
+        yield at_work
+
+
+@asynccontextmanager
+async def issuer_over(
+    kind: str, folders: pytest.TempPathFactory, tls: PrivateCa | None = None
+) -> AsyncIterator[IssuerUnderTest]:
+    """Its workload is /web, /other, and /brief, whose tokens last two seconds."""
+    url = free_url(tls=tls)
     async with AsyncExitStack() as stack:
         trust_domain: TrustDomainUnderTest
-        if request.param == "spire":
-            logs = tmp_path_factory.mktemp("spire")
+        if kind == "spire":
+            logs = folders.mktemp("spire")
             trust_domain = SpireTrustDomain(stack.enter_context(running_spire(NAME, url, logs)))
             stack.push_async_callback(trust_domain.close)
         else:
@@ -34,7 +52,12 @@ async def issuer(
         agent = await trust_domain.agent("east")
         for path, jwt_ttl in (("/web", 300), ("/other", 300), ("/brief", 2)):
             await agent.register(path, jwt_ttl=jwt_ttl)
-        await stack.enter_async_context(serving(url, agent.address))
-        at_work = IssuerUnderTest(url, trust_domain, agent)
+        await stack.enter_async_context(serving(url, agent.address, tls=tls))
+        at_work = IssuerUnderTest(url, trust_domain, agent, tls=tls)
         await at_work.until(bool)
         yield at_work
+
+
+@pytest.fixture(scope="session")
+def tls(tmp_path_factory: pytest.TempPathFactory) -> PrivateCa:
+    return PrivateCa.create(tmp_path_factory.mktemp("tls"))

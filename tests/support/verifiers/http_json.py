@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+import ssl
 import urllib.error
 import urllib.request
+from pathlib import Path
 from typing import Any
 
 TIMEOUT_SECONDS = 10.0
+
+# Past any proxy: all that is asked is on this machine.
+DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 class HttpRefusal(Exception):
@@ -18,12 +23,13 @@ class HttpRefusal(Exception):
         self.status = status
 
 
-def ask(method: str, url: str, body: Any = None, **headers: str) -> Any:
+def ask(method: str, url: str, body: Any = None, *, ca: Path | None = None, **headers: str) -> Any:
     """The JSON of the answer, None if it is empty. Raises `HttpRefusal`, and OSError."""
+    opener = _trusting(ca) if ca else DIRECT
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(url, data, headers, method=method)
     try:
-        with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as response:
+        with opener.open(request, timeout=TIMEOUT_SECONDS) as response:
             content = response.read()
     except urllib.error.HTTPError as error:
         with error:
@@ -31,5 +37,12 @@ def ask(method: str, url: str, body: Any = None, **headers: str) -> Any:
     return json.loads(content) if content else None
 
 
-def get(url: str) -> Any:
-    return ask("GET", url)
+def get(url: str, ca: Path | None = None) -> Any:
+    return ask("GET", url, ca=ca)
+
+
+def _trusting(ca: Path) -> urllib.request.OpenerDirector:
+    context = ssl.create_default_context(cafile=ca)
+    return urllib.request.build_opener(
+        urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context)
+    )

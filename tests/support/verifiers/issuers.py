@@ -6,7 +6,8 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -19,12 +20,13 @@ from spire_bridge.sandbox.jwt_authority import KeyType
 from spire_bridge.sandbox.trust_domain import SandboxTrustDomain
 from spire_bridge.service.issuer import IssuerService
 from spire_bridge.service.issuer_settings import IssuerSettings
-from spire_bridge.service.listen_settings import ListenSettings
+from spire_bridge.service.listen_settings import ListenSettings, TlsSettings
 from spire_bridge.service.settings import ServeSettings
 from spire_bridge.service.source_settings import SourceSettings, WorkloadApiSettings
 from spire_bridge.workload.client import WorkloadClient
 from verifiers.forgeries import Forgery, Jwk
 from verifiers.http_json import HttpRefusal, get
+from verifiers.private_ca import PrivateCa
 
 NAME = "peers.test"
 AUDIENCE = "relying-party"
@@ -35,15 +37,17 @@ class ServedIssuer:
     """An issuer as relying parties know it: by its URL."""
 
     url: str
+    tls: PrivateCa | None = field(default=None, kw_only=True)
 
     async def discovery(self) -> dict[str, Any]:
         url = self.url.removesuffix("/") + "/.well-known/openid-configuration"
-        document: dict[str, Any] = await asyncio.to_thread(get, url)
+        document: dict[str, Any] = await asyncio.to_thread(get, url, self._ca)
         return document
 
     async def keys(self) -> dict[str, Jwk]:
         """The keys that are served, by key ID."""
-        jwks = await asyncio.to_thread(get, (await self.discovery())["jwks_uri"])
+        jwks_uri = (await self.discovery())["jwks_uri"]
+        jwks = await asyncio.to_thread(get, jwks_uri, self._ca)
         return {jwk["kid"]: jwk for jwk in jwks["keys"]}
 
     async def until(self, served: Callable[[dict[str, Jwk]], bool]) -> None:
@@ -62,6 +66,10 @@ class ServedIssuer:
     async def forge(self, forgery: Forgery, token: str) -> str:
         """What `forgery` makes of a good token."""
         return forgery(token, (await self.keys())[key_id(token)])
+
+    @property
+    def _ca(self) -> Path | None:
+        return self.tls.ca if self.tls else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,28 +125,35 @@ class SandboxIssuer(ServedIssuer):
 
 @asynccontextmanager
 async def sandbox_issuer(
-    key_type: KeyType = KeyType.EC_P256, path: str = ""
+    key_type: KeyType = KeyType.EC_P256,
+    path: str = "",
+    *,
+    tls: PrivateCa | None = None,
+    cache_seconds: int = 300,
 ) -> AsyncIterator[SandboxIssuer]:
     """An issuer at a free port, with `path` at the end of its URL."""
-    url = free_url(path)
+    url = free_url(path, tls=tls)
     async with SandboxTrustDomain(NAME, jwt_issuer=url, jwt_key_type=key_type) as sandbox:
         cluster = await sandbox.start_cluster("east")
         # No identity, no bundles: agents serve neither to a workload without an entry.
         workload = await cluster.add_workload("issuer", Entry(f"spiffe://{NAME}/issuer"))
-        async with serving(url, workload.address):
-            issuer = SandboxIssuer(url, sandbox)
+        async with serving(url, workload.address, tls=tls, cache_seconds=cache_seconds):
+            issuer = SandboxIssuer(url, sandbox, tls=tls)
             await issuer.until(bool)
             yield issuer
 
 
 @asynccontextmanager
-async def serving(url: str, agent_address: str) -> AsyncIterator[None]:
+async def serving(
+    url: str, agent_address: str, *, tls: PrivateCa | None = None, cache_seconds: int = 300
+) -> AsyncIterator[None]:
     """The real issuer service, which listens where `url` says."""
+    files = TlsSettings(certificate=str(tls.certificate), key=str(tls.key)) if tls else None
     source = SourceSettings(name="east", workload_api=WorkloadApiSettings(address=agent_address))
     settings = ServeSettings(
         trust_domain=NAME,
-        issuer=IssuerSettings(url=url),
-        listen=ListenSettings(address=urlsplit(url).netloc),
+        issuer=IssuerSettings(url=url, cache_seconds=cache_seconds),
+        listen=ListenSettings(address=urlsplit(url).netloc, tls=files),
         health=ListenSettings(address=f"{LOOPBACK}:0"),
         sources=(source,),
     )
@@ -146,8 +161,8 @@ async def serving(url: str, agent_address: str) -> AsyncIterator[None]:
         yield
 
 
-def free_url(path: str = "") -> str:
-    return f"http://{LOOPBACK}:{free_port()}{path}"
+def free_url(path: str = "", *, tls: PrivateCa | None = None) -> str:
+    return f"{'https' if tls else 'http'}://{LOOPBACK}:{free_port()}{path}"
 
 
 def key_id(token: str) -> str:
