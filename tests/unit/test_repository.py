@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
@@ -35,6 +36,16 @@ def test_a_lock_pins_by_hash_what_pyproject_asks_for(lock: str) -> None:
 @pytest.mark.parametrize("lock", sorted(LOCKS.glob("*.txt")), ids=lambda lock: lock.stem)
 def test_a_lock_names_no_index(lock: Path) -> None:
     assert "://" not in lock.read_text()
+
+
+@pytest.mark.parametrize("lock", sorted(ROOT.glob("tests/peers/**/package-lock.json")))
+def test_a_lock_of_npm_pins_by_hash_and_names_no_registry(lock: Path) -> None:
+    packages = json.loads(lock.read_text())["packages"]
+    del packages[""]  # the project itself
+    assert packages
+    for package in packages.values():
+        assert package["integrity"].startswith("sha512-")
+        assert "resolved" not in package, "npm config omit-lockfile-registry-resolved=true"
 
 
 def direct_requirements(lock: str) -> set[str]:

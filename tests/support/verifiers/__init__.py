@@ -1,1 +1,1 @@
-"""What tests of third-party verifiers share: issuers at work, forgeries, and OpenBao."""
+"""What tests of third-party verifiers share: issuers at work, forgeries, and the verifiers."""
