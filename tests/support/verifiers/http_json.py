@@ -6,6 +6,7 @@ import json
 import ssl
 import urllib.error
 import urllib.request
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +24,18 @@ class HttpRefusal(Exception):
         self.status = status
 
 
-def ask(method: str, url: str, body: Any = None, *, ca: Path | None = None, **headers: str) -> Any:
+def ask(
+    method: str,
+    url: str,
+    body: Any = None,
+    headers: Mapping[str, str] | None = None,
+    *,
+    ca: Path | None = None,
+) -> Any:
     """The JSON of the answer, None if it is empty. Raises `HttpRefusal`, and OSError."""
     opener = _trusting(ca) if ca else DIRECT
     data = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(url, data, headers, method=method)
+    request = urllib.request.Request(url, data, dict(headers or {}), method=method)
     try:
         with opener.open(request, timeout=TIMEOUT_SECONDS) as response:
             content = response.read()

@@ -12,7 +12,10 @@ from typing import Any
 
 from child_process import LOOPBACK, Daemon, free_port
 
-from verifiers.http_json import ask, get
+from verifiers.http_json import HttpRefusal, ask, get
+from verifiers.peer import Reasons, Trusted, Verdict
+
+ROLE = "web"
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +24,27 @@ class OpenBao:
 
     url: str
     root_token: str = field(repr=False)
+    refetches: bool = True
+
+    @property
+    def reasons(self) -> Reasons:
+        return Reasons(
+            audience=r"invalid audience \(aud\) claim",
+            subject=r"invalid subject \(sub\) claim",
+            issuer=r"invalid issuer \(iss\) claim",
+            expired="token is expired",
+            forgery="error verifying token signature",
+        )
+
+    @contextmanager
+    def trusting(self, trusted: Trusted, folder: Path) -> Iterator[JwtAuthMethod]:
+        method = self.mount(folder.name)
+        method.trust(trusted.issuer, trusted.ca)
+        # By default a token may be a minute late.
+        punctual = {"clock_skew_leeway": -1, "expiration_leeway": -1}
+        audiences = [trusted.audience]
+        method.add_role(ROLE, bound_audiences=audiences, bound_subject=trusted.subject, **punctual)
+        yield method
 
     def mount(self, name: str) -> JwtAuthMethod:
         """A JWT auth method of its own, which trusts nobody yet."""
@@ -29,10 +53,10 @@ class OpenBao:
 
     def write(self, path: str, body: Mapping[str, Any], *, token: str | None = None) -> Any:
         """Raises `HttpRefusal`; without a `token` it is the operator who writes."""
-        return ask("POST", self._url(path), body, **_header(token or self.root_token))
+        return ask("POST", self._url(path), body, _header(token or self.root_token))
 
     def read(self, path: str, *, token: str) -> Any:
-        return ask("GET", self._url(path), **_header(token))["data"]
+        return ask("GET", self._url(path), headers=_header(token))["data"]
 
     def login(self, mount: str, role: str, jwt: str) -> dict[str, Any]:
         """What a workload gets for its token. Raises `HttpRefusal`."""
@@ -51,9 +75,11 @@ class JwtAuthMethod:
     bao: OpenBao
     mount: str
 
-    def trust(self, issuer: str) -> None:
+    def trust(self, issuer: str, ca: Path | None = None) -> None:
         """Trusts an issuer by its discovery document. Raises `HttpRefusal`."""
         config = {"oidc_discovery_url": issuer, "bound_issuer": issuer}
+        if ca is not None:
+            config["oidc_discovery_ca_pem"] = ca.read_text()
         self.bao.write(f"auth/{self.mount}/config", config)
 
     def add_role(self, name: str, **rules: Any) -> None:
@@ -62,6 +88,15 @@ class JwtAuthMethod:
 
     def login(self, role: str, jwt: str) -> dict[str, Any]:
         return self.bao.login(self.mount, role, jwt)
+
+    def judge(self, token: str) -> Verdict:
+        try:
+            self.login(ROLE, token)
+        except HttpRefusal as refusal:
+            if refusal.status != 400:
+                raise
+            return Verdict(accepted=False, reason=str(refusal))
+        return Verdict(accepted=True)
 
 
 @contextmanager
