@@ -27,6 +27,9 @@ _JWK_MEMBERS = ("use", "kty", "kid", "crv", "alg", "x", "y", "n", "e")
 _FORWARDED_PROTO = re.compile(r"(?:proto=)(https|http)", re.IGNORECASE)
 
 
+# Kubernetes asks for an unknown key only when all but 30 seconds of the lifetime are over.
+DEFAULT_CACHE_SECONDS = 30
+
 _NO_STORE: Headers = (
     ("cache-control", "no-cache, no-store, must-revalidate"),
     ("pragma", "no-cache"),
@@ -48,7 +51,7 @@ class OdpRules:
     path_prefix: str = ""
     allow_insecure_scheme: bool = False
     tls: bool = False
-    cache_seconds: int = 300
+    cache_seconds: int = DEFAULT_CACHE_SECONDS
     as_reference: frozenset[str] = frozenset()
 
 

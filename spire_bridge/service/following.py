@@ -28,6 +28,9 @@ from spire_bridge.workload.agent_source import AgentSource
 # How often the last good copy is written anew while nothing changes, to confirm its age.
 _CONFIRM_SECONDS = 300.0
 
+# How long a start may wait for the sources to say whose they are.
+_START_SECONDS = 2.0
+
 _log = logging.getLogger(__name__)
 
 
@@ -76,11 +79,15 @@ class Following:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Follows the sources until the context is left."""
+        """Follows the sources until the context is left.
+
+        Raises `InvalidConfig` if one is of another trust domain.
+        """
         for source in self._settings.sources:
             self._follow(source)
         confirming = asyncio.create_task(self._confirm(), name="last-good-copy")
         try:
+            await self._refuse_other_trust_domains()
             yield
         finally:
             confirming.cancel()
@@ -100,14 +107,22 @@ class Following:
         if self.store.bundle is not None:
             self._announce(self.store.bundle)
 
-    async def refuse_other_trust_domains(self, within_seconds: float) -> None:
-        """Waits for a first word of each source, good or bad, but no longer than that.
+    async def all_answered(self) -> None:
+        """Returns once every source has told a bundle, or something that was refused.
 
-        Raises `InvalidConfig` if one is of another trust domain. Later, when the service
-        has been relied on, that is an error of the one source.
+        One that can't be reached has not answered; one that has ended never will.
+        """
+        while not self._have_all_answered():
+            self._progress.clear()
+            await self._progress.wait()
+
+    async def _refuse_other_trust_domains(self) -> None:
+        """Waits a moment for a first word of each source, good or bad.
+
+        One that speaks later, when the service is relied on, is in error by itself.
         """
         with suppress(TimeoutError):
-            async with asyncio.timeout(within_seconds):
+            async with asyncio.timeout(_START_SECONDS):
                 while not self._have_all_spoken():
                     self._progress.clear()
                     await self._progress.wait()
@@ -119,15 +134,6 @@ class Following:
                     hint="keys of several trust domains are never served by one issuer:"
                     " give each an issuer of its own, under `issuers`",
                 )
-
-    async def all_answered(self) -> None:
-        """Returns once every source has told a bundle, or something that was refused.
-
-        One that can't be reached has not answered; one that has ended never will.
-        """
-        while not self._have_all_answered():
-            self._progress.clear()
-            await self._progress.wait()
 
     def _announce(self, bundle: Bundle) -> None:
         now = self._clock()

@@ -14,13 +14,13 @@ from typing import Any
 from spire_bridge import __version__
 from spire_bridge.bundles.store import SETTLING_SECONDS
 from spire_bridge.errors import EXIT_UNAVAILABLE, BridgeError
-from spire_bridge.listen.address import ListenAddress, UnixAddress
 from spire_bridge.publish.generation import Generation
 from spire_bridge.publish.target import Publication
 from spire_bridge.service.edition import Edition
 from spire_bridge.service.findings import Findings
 from spire_bridge.service.following import Following
 from spire_bridge.service.health import health_routes
+from spire_bridge.service.listen_settings import Place
 from spire_bridge.service.listener import listening
 from spire_bridge.service.publish_metrics import publish_metrics
 from spire_bridge.service.publish_targets import NamedTarget, configured_targets
@@ -203,7 +203,7 @@ class PublishService:
         return [outcome for of_one in outcomes for outcome in of_one]
 
     @asynccontextmanager
-    async def running(self) -> AsyncIterator[ListenAddress | UnixAddress]:
+    async def running(self) -> AsyncIterator[Place]:
         """Publishes every change until the context is left; yields where health is told."""
         health = health_routes(self.readyz, self.status, self.exposition)
         async with AsyncExitStack() as stack:

@@ -17,9 +17,6 @@ from spire_bridge.service.readiness import Readiness, readiness
 from spire_bridge.service.settings import OneIssuerSettings
 from spire_bridge.service.signing_watch import watch_signing
 
-# How long the service's start may wait for each source to say a first word.
-_START_SECONDS = 2.0
-
 _log = logging.getLogger(__name__)
 
 
@@ -64,7 +61,6 @@ class ServedIssuer:
         """
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(self.following.running())
-            await self.following.refuse_other_trust_domains(_START_SECONDS)
             stack.callback(self._unwatch_signing)
             self._watch_signing()
             yield
