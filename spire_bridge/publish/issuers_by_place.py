@@ -29,14 +29,20 @@ class IssuersByPlace:
         for issuer in issuers:
             for path in (issuer.discovery_path, issuer.jwks_path):
                 at_path[path][issuer.host] = issuer
-        self._at_path = dict(at_path)
+        self._sharing = {p: by_host for p, by_host in at_path.items() if len(by_host) > 1}
+        self._alone = {
+            p: issuer
+            for p, by_host in at_path.items()
+            if p not in self._sharing
+            for issuer in by_host.values()
+        }
 
     def __call__(self, request: Request) -> Response:
-        sharing = self._at_path.get(request.path)
+        issuer = self._alone.get(request.path)
+        if issuer is not None:
+            return issuer(request)
+        sharing = self._sharing.get(request.path)
         if sharing is None:
             return _NOT_FOUND
-        if len(sharing) == 1:
-            (issuer,) = sharing.values()
-            return issuer(request)
         named = sharing.get(self._host_of(request))
         return named(request) if named is not None else _MISDIRECTED

@@ -9,7 +9,7 @@ from msgspec import Meta
 
 from spire_bridge.config.yaml import InvalidSetting
 from spire_bridge.errors import BridgeError
-from spire_bridge.listen.acme.certificates import LETS_ENCRYPT
+from spire_bridge.listen.acme.directories import LETS_ENCRYPT
 from spire_bridge.listen.activation import ActivatedAddress
 from spire_bridge.listen.address import ListenAddress, UnixAddress
 from spire_bridge.listen.forwarded import TrustedProxies

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from spire_bridge.listen.address import ListenAddress
 from spire_bridge.listen.http import Handler
-from spire_bridge.listen.own_svid import OwnSvid
 from spire_bridge.listen.server import serving
 from spire_bridge.listen.tls import CertificateFiles, Certificates
 from spire_bridge.service.listen_settings import (
@@ -19,8 +18,6 @@ from spire_bridge.service.listen_settings import (
     Place,
     TlsSettings,
 )
-from spire_bridge.workload.client import WorkloadClient
-from spire_bridge.workload.x509_source import X509Source
 
 
 @asynccontextmanager
@@ -58,7 +55,14 @@ async def _certificates(settings: TlsSettings, stack: AsyncExitStack) -> Certifi
     )
 
 
+# Loaded where they are configured: most listeners have their certificate from elsewhere.
+
+
 async def _own_svid(settings: OwnSvidSettings, stack: AsyncExitStack) -> Certificates:
+    from spire_bridge.listen.own_svid import OwnSvid
+    from spire_bridge.workload.client import WorkloadClient
+    from spire_bridge.workload.x509_source import X509Source
+
     client = WorkloadClient(settings.address, timeout=settings.timeout_seconds)
     await stack.enter_async_context(client)
     source = await stack.enter_async_context(X509Source(client, hint=settings.hint))

@@ -18,7 +18,7 @@ from spire_bridge.config.hcl import InvalidHcl
 from spire_bridge.errors import BridgeError
 from spire_bridge.issuer.key_set import KeySet
 from spire_bridge.issuer.rules import KeyRules
-from spire_bridge.listen.acme.certificates import LETS_ENCRYPT, AcmeCertificates
+from spire_bridge.listen.acme.directories import LETS_ENCRYPT
 from spire_bridge.listen.address import Address, InvalidListenAddress, ListenAddress, UnixAddress
 from spire_bridge.listen.http import Handler, Request, Response
 from spire_bridge.listen.server import serving
@@ -156,6 +156,8 @@ def _certificates(config: OdpConfig) -> Certificates | None:
     if files is not None:
         return CertificateFiles(Path(files.cert_path), Path(files.key_path), files.sync_seconds)
     if acme is not None:
+        from spire_bridge.listen.acme.certificates import AcmeCertificates
+
         return AcmeCertificates(
             config.domains,
             folder=Path(acme.cache_dir) if acme.cache_dir else None,

@@ -17,13 +17,12 @@ from spire_bridge.listen.acme.cache import Cache
 from spire_bridge.listen.acme.certificate import DomainCertificate, check_domain
 from spire_bridge.listen.acme.challenges import Challenges
 from spire_bridge.listen.acme.context import DomainContext
+from spire_bridge.listen.acme.directories import LETS_ENCRYPT
 from spire_bridge.listen.acme.thread import in_thread
 from spire_bridge.listen.http import Handler
 
 if TYPE_CHECKING:
     from spire_bridge.listen.acme.authority import AcmeAuthority
-
-LETS_ENCRYPT = "https://acme-v02.api.letsencrypt.org/directory"
 
 # Between failures, doubling: five an hour are what Let's Encrypt bears for one name.
 _FIRST_RETRY_SECONDS = 60.0
