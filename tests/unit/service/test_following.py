@@ -7,7 +7,7 @@ import time
 from typing import Any
 
 import pytest
-from issuer_at_work import Clock, IssuerAtWork, issuing, settings_for, until
+from issuer_at_work import Clock, IssuerAtWork, issuing, settings_for, source, until
 from loopback_http import ask
 
 from spire_bridge.bundles.store import BundleStore
@@ -157,7 +157,8 @@ async def test_before_the_first_bundle_readiness_says_why(
 
 async def test_a_source_that_has_not_answered_yet_is_waited_for(workload: Workload) -> None:
     workload.fault = Fault.HANG
-    async with issuing(settings_for(workload)) as at_work:
+    patient = source(workload, timeout_seconds=30)
+    async with issuing(settings_for(sources=[patient])) as at_work:
         status, verdict = await at_work.readyz()
         assert status == 503
         assert verdict["reasons"][1] == "source east: waiting for its first answer"
