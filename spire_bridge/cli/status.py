@@ -68,7 +68,7 @@ def _print_issuer(issuer: dict[str, Any], now: float) -> None:
     for reason in issuer["reasons"]:
         print(f"  {reason}")
     for finding in issuer["findings"]:
-        print(f"  {finding['verifier']} refuses it in part: {finding['reason']}")
+        print(f"  {finding['verifier']} will object: {finding['reason']}")
     print()
     print_table(("SOURCE", "STATE", "FOR", "KEYS", "NOTE"), (_source(s) for s in issuer["sources"]))
     if issuer.get("targets"):  # of `publish --watch`
@@ -123,7 +123,7 @@ def _key(key: dict[str, Any], now: float) -> tuple[str, ...]:
     notes = (
         "tainted" if key["tainted"] else "",
         key["left_out"] or "",
-        "signed before it was published" if key["signed_too_early"] else "",
+        _too_early(key),
     )
     return (
         key["key_id"],
@@ -135,6 +135,14 @@ def _key(key: dict[str, Any], now: float) -> tuple[str, ...]:
         expiry,
         _joined(notes),
     )
+
+
+def _too_early(key: dict[str, Any]) -> str:
+    if not key["signed_too_early"]:
+        return ""
+    if key["first_published"] is None:
+        return "signs, and verifiers do not know it"
+    return "signed before it was published"
 
 
 def _ago(moment: float | None, now: float) -> str:

@@ -118,6 +118,6 @@ class ServedIssuer:
         extra = {"issuer": self.name, "key_id": key_id}
         if record.signed_too_early:
             self.signed_too_early += 1
-            _log.warning("a key has signed before it was published", extra=extra)
+            _log.warning("a key signs that is not published", extra=extra)
         else:
             _log.info("a key signs", extra=extra)
