@@ -25,7 +25,7 @@ async def test_a_ready_issuer(sandbox: SandboxTrustDomain, workload: Workload) -
     assert heading.split() == ["SOURCE", "STATE", "FOR", "KEYS", "NOTE"]
     assert row.split()[:2] == ["east", "connected"]
     assert keys[0].split()[:6] == ["KEY", "ALG", "STATE", "SEEN", "PUBLISHED", "SIGNING"]
-    assert keys[1].split()[:5] == [key.key_id, "RS256", "published", "0s", "ago"]
+    assert keys[1].split()[:3] == [key.key_id, "RS256", "published"]
 
 
 async def test_an_issuer_that_waits_for_its_source(workload: Workload) -> None:
