@@ -1,19 +1,27 @@
-"""What the whole suite shares: repeatable property tests, a sandbox, and SPIRE's version."""
+"""What the whole suite shares: repeatable property tests, a sandbox, and SPIRE beside it."""
 
 from __future__ import annotations
 
 import os
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 from hypothesis import settings
-from trust_domains.spire_processes import SpireBinaries
+from trust_domains.real_spire import SpireTrustDomain
+from trust_domains.sandboxed import SandboxUnderTest
+from trust_domains.spire_or_skip import running_spire
+from trust_domains.spire_processes import SpireBinaries, SpireServer
+from trust_domains.under_test import TrustDomainUnderTest
 
 from spire_bridge.sandbox.cluster import Cluster
 from spire_bridge.sandbox.entry import Entry
 from spire_bridge.sandbox.trust_domain import SandboxTrustDomain
 from spire_bridge.sandbox.workload import Workload
+
+# Of the trust domains that a test runs on twice.
+NAME = "contract.test"
+ISSUER = "https://issuer.contract.test"
 
 # A slow machine is no failure, and a suite that passed passes again. To search
 # further than every run should: HYPOTHESIS_PROFILE=explore make test
@@ -49,3 +57,24 @@ async def cluster(sandbox: SandboxTrustDomain) -> Cluster:
 async def workload(cluster: Cluster) -> Workload:
     """A workload of that cluster: spiffe://example.org/workload."""
     return await cluster.add_workload("workload", Entry("spiffe://example.org/workload"))
+
+
+@pytest.fixture(scope="module")
+def spire_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SpireServer]:
+    """One SPIRE server for a module; its logs and its agents' stay in pytest's folder."""
+    with running_spire(NAME, ISSUER, tmp_path_factory.mktemp("spire")) as server:
+        yield server
+
+
+@pytest.fixture(params=["sandbox", "spire"])
+async def trust_domain(request: pytest.FixtureRequest) -> AsyncIterator[TrustDomainUnderTest]:
+    """The same test on both: the sandbox, and real SPIRE."""
+    if request.param == "spire":
+        real = SpireTrustDomain(request.getfixturevalue("spire_server"))
+        try:
+            yield real
+        finally:
+            await real.close()
+    else:
+        async with SandboxUnderTest(NAME, ISSUER) as sandbox:
+            yield sandbox

@@ -1,40 +1,13 @@
-"""The trust domains that every contract test runs on: the sandbox, and real SPIRE."""
+"""A first agent of the trust domain that a contract test runs on, and a client of it."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import pytest
-from trust_domains.real_spire import SpireTrustDomain
-from trust_domains.sandboxed import SandboxUnderTest
-from trust_domains.spire_or_skip import running_spire
-from trust_domains.spire_processes import SpireServer
 from trust_domains.under_test import AgentUnderTest, TrustDomainUnderTest
 
 from spire_bridge.workload.client import WorkloadClient
-
-NAME = "contract.test"
-ISSUER = "https://issuer.contract.test"
-
-
-@pytest.fixture(scope="module")
-def spire_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SpireServer]:
-    """One SPIRE server for a module; its logs and its agents' stay in pytest's folder."""
-    with running_spire(NAME, ISSUER, tmp_path_factory.mktemp("spire")) as server:
-        yield server
-
-
-@pytest.fixture(params=["sandbox", "spire"])
-async def trust_domain(request: pytest.FixtureRequest) -> AsyncIterator[TrustDomainUnderTest]:
-    if request.param == "spire":
-        real = SpireTrustDomain(request.getfixturevalue("spire_server"))
-        try:
-            yield real
-        finally:
-            await real.close()
-    else:
-        async with SandboxUnderTest(NAME, ISSUER) as sandbox:
-            yield sandbox
 
 
 @pytest.fixture

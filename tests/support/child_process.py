@@ -64,6 +64,13 @@ class Daemon:
             process.kill()
             process.wait()
 
+    def kill(self) -> None:
+        """Ends it without a warning."""
+        process, self._process = self._process, None
+        if process is not None:
+            process.kill()
+            process.wait()
+
     def _last_lines(self) -> str:
         return "\n".join(self._log.read_text(errors="replace").splitlines()[-10:])
 

@@ -145,6 +145,9 @@ class SpireAgentUnderTest:
     async def stop(self) -> None:
         await asyncio.to_thread(self._process.stop)
 
+    async def kill(self) -> None:
+        await asyncio.to_thread(self._process.kill)
+
     async def start(self) -> None:
         await asyncio.to_thread(self._process.start)
 

@@ -126,5 +126,8 @@ class SandboxAgentUnderTest:
     async def stop(self) -> None:
         await self._cluster.stop()
 
+    async def kill(self) -> None:
+        await self._cluster.stop()
+
     async def start(self) -> None:
         await self._cluster.start()

@@ -200,6 +200,9 @@ class SpireAgent:
     def stop(self) -> None:
         self._daemon.stop()
 
+    def kill(self) -> None:
+        self._daemon.kill()
+
 
 def is_healthy(program: Path, socket_path: Path) -> bool:
     """What the program's own `healthcheck` command says of the process behind the socket."""

@@ -42,6 +42,10 @@ class AgentUnderTest(Protocol):
 
     async def stop(self) -> None: ...
 
+    async def kill(self) -> None:
+        """Ends it without a warning, where it is a process."""
+        ...
+
     async def start(self) -> None:
         """Starts a stopped agent again; returns once its Workload API answers."""
         ...
