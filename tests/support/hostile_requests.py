@@ -74,3 +74,18 @@ SPELLINGS_OF_KEYS = [
     "http://user:secret@evil.example/keys",
     "HTTPS://EVIL.EXAMPLE/keys?x",
 ]
+
+# More than anyone needs: refused with 431 or 413, and closed.
+BOMBS = {
+    "header of 40 kB": HEAD + b"X: " + b"a" * 40_000 + b"\r\n\r\n",
+    "header of 4 MB": HEAD + b"X: " + b"a" * 4_000_000 + b"\r\n\r\n",
+    "header without an end": HEAD + b"X: " + b"a" * 100_000,
+    "20,000 headers": HEAD + b"X: y\r\n" * 20_000 + b"\r\n",
+    "name of 40 kB": HEAD + b"X" * 40_000 + b": y\r\n\r\n",
+    "target of 40 kB": b"GET /" + b"a" * 40_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
+    "method of 40 kB": b"G" * 40_000 + b" /keys HTTP/1.1\r\nHost: x\r\n\r\n",
+    "body of 1 MB": POST + b"Content-Length: 1000000\r\n\r\n" + b"a" * 1_000_000,
+    "1 MB in chunks": POST
+    + b"Transfer-Encoding: chunked\r\n\r\n"
+    + (b"10\r\n" + b"a" * 16 + b"\r\n") * 60_000,
+}
