@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 
 from spire_bridge.errors import BridgeError
@@ -34,6 +34,13 @@ class OwnSvid:
     ) -> None:
         self._svid, self._changed, self._clock = svid, changed, clock
         self.context = server_context(svid)
+
+    def expiries(self) -> Mapping[str, int]:
+        """Of the SVID of the moment, by a name that stays when there is none."""
+        try:
+            return {"svid": int(self._svid().expires_at.timestamp())}
+        except BridgeError:
+            return {"svid": 0}
 
     async def follow(self) -> None:
         """Logs each SVID, and that there is none, for ever; the context needs no help."""

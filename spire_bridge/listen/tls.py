@@ -6,8 +6,12 @@ import asyncio
 import logging
 import os
 import ssl
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
+
+from cryptography import x509
 
 from spire_bridge.errors import BridgeError
 from spire_bridge.files import FileFailure, key_material_as_file, read_limited
@@ -35,6 +39,10 @@ class Certificates(Protocol):
         """Keeps the context current, for ever; says by itself what goes wrong."""
         ...
 
+    def expiries(self) -> Mapping[str, int]:
+        """When what is shown expires, by its name, in seconds since the epoch; 0 for none."""
+        ...
+
 
 class CertificateFiles:
     """A TLS context that follows two files, looked at every `interval_seconds`.
@@ -48,6 +56,7 @@ class CertificateFiles:
         self._certificate, self._key = certificate, key
         self._interval_seconds = interval_seconds
         self._seen: tuple[bytes, bytes] | None = None
+        self._expires_at: int | None = None
         self._complaint = ""
         self.context = _server_context()
         self._load()
@@ -57,6 +66,11 @@ class CertificateFiles:
         while True:
             await asyncio.sleep(self._interval_seconds)
             self.refresh()
+
+    def expiries(self) -> Mapping[str, int]:
+        """Of the pair in force, by the certificate's path."""
+        known = self._expires_at is not None
+        return {str(self._certificate): self._expires_at or 0} if known else {}
 
     def refresh(self) -> None:
         """Takes up the files if they have changed; says once what is wrong with them."""
@@ -92,8 +106,15 @@ class CertificateFiles:
             raise InvalidCertificate(
                 f"{self._certificate} and {self._key} are no certificate and its key: {reason}"
             ) from None
-        self._seen = pair
+        self._seen, self._expires_at = pair, _expiry(pair[0])
         return True
+
+
+def _expiry(certificate: bytes) -> int | None:
+    """Of the first one in a PEM file; None if OpenSSL alone can read it."""
+    with suppress(ValueError):
+        return int(x509.load_pem_x509_certificate(certificate).not_valid_after_utc.timestamp())
+    return None
 
 
 def _server_context() -> ssl.SSLContext:

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from spire_bridge import __version__
@@ -18,7 +19,8 @@ from spire_bridge.service.health import health_routes
 from spire_bridge.service.issuer_metrics import issuer_metrics
 from spire_bridge.service.issuer_status import issuer_status
 from spire_bridge.service.listen_settings import Place
-from spire_bridge.service.listener import listening
+from spire_bridge.service.listener import Listener, listening
+from spire_bridge.service.listener_metrics import listener_metrics
 from spire_bridge.service.request_counts import RequestCounts
 from spire_bridge.service.served_issuer import ServedIssuer
 from spire_bridge.service.settings import ServeSettings, needs_restart
@@ -49,6 +51,7 @@ class IssuerService:
         self._requests = RequestCounts(
             IssuersByPlace(routes, host_of=settings.listen.proxies().effective_host)
         )
+        self._listeners: dict[str, Listener] = {}
         self._reloads = Counter(accepted=0, refused=0)
         self._reloading = asyncio.Lock()
 
@@ -62,13 +65,14 @@ class IssuerService:
             issuer.restore()
         health = health_routes(self.readyz, self.status, self.exposition)
         async with AsyncExitStack() as stack:
-            addresses = Addresses(
-                await stack.enter_async_context(listening(self._requests, self._settings.listen)),
-                await stack.enter_async_context(listening(health, self._settings.health)),
+            served = await stack.enter_async_context(
+                listening(self._requests, self._settings.listen)
             )
+            watched = await stack.enter_async_context(listening(health, self._settings.health))
+            self._listeners = {"listen": served, "health": watched}
             for issuer in self.issuers.values():
                 await stack.enter_async_context(issuer.running())
-            yield addresses
+            yield Addresses(served.place, watched.place)
 
     def readyz(self) -> dict[str, Any]:
         """Whether relying parties can rely on each issuer, and how its sources are."""
@@ -91,7 +95,12 @@ class IssuerService:
 
     def exposition(self) -> bytes:
         """The metrics in Prometheus' text format."""
-        return exposition(issuer_metrics(self.issuers.values(), self._requests, self._reloads))
+        return exposition(
+            chain(
+                issuer_metrics(self.issuers.values(), self._requests, self._reloads),
+                listener_metrics(self._listeners),
+            )
+        )
 
     def count_reload(self, *, accepted: bool) -> None:
         """Counts an attempt to put another configuration in force."""

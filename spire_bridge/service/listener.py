@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from spire_bridge.listen.address import ListenAddress
@@ -20,9 +21,17 @@ from spire_bridge.service.listen_settings import (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """Where it listens, and what it shows of itself; None without TLS."""
+
+    place: Place
+    certificates: Certificates | None
+
+
 @asynccontextmanager
-async def listening(handler: Handler, settings: ListenSettings) -> AsyncIterator[Place]:
-    """Serves `handler` until the context is left; yields the place in use.
+async def listening(handler: Handler, settings: ListenSettings) -> AsyncIterator[Listener]:
+    """Serves `handler` until the context is left; yields the listener with the place in use.
 
     Raises `ListenFailure`, or the `BridgeError` of a certificate that can't be had.
     """
@@ -42,7 +51,7 @@ async def listening(handler: Handler, settings: ListenSettings) -> AsyncIterator
         if certificates is not None:
             following = asyncio.create_task(certificates.follow(), name=f"certificate of {place}")
             stack.callback(following.cancel)
-        yield place
+        yield Listener(place, certificates)
 
 
 async def _certificates(settings: TlsSettings, stack: AsyncExitStack) -> Certificates:

@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import asdict, dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,8 @@ from spire_bridge.service.findings import Findings
 from spire_bridge.service.following import Following
 from spire_bridge.service.health import health_routes
 from spire_bridge.service.listen_settings import Place
-from spire_bridge.service.listener import listening
+from spire_bridge.service.listener import Listener, listening
+from spire_bridge.service.listener_metrics import listener_metrics
 from spire_bridge.service.publish_metrics import publish_metrics
 from spire_bridge.service.publish_targets import NamedTarget, configured_targets
 from spire_bridge.service.readiness import readiness, trouble
@@ -191,6 +193,7 @@ class PublishService:
     ) -> None:
         self._settings = settings
         self._clock = clock
+        self._listeners: dict[str, Listener] = {}
         self.publishers = [
             Publisher(one, targets[one.name], clock=clock)
             for one in settings.all_issuers()
@@ -207,10 +210,11 @@ class PublishService:
         """Publishes every change until the context is left; yields where health is told."""
         health = health_routes(self.readyz, self.status, self.exposition)
         async with AsyncExitStack() as stack:
-            address = await stack.enter_async_context(listening(health, self._settings.health))
+            listener = await stack.enter_async_context(listening(health, self._settings.health))
+            self._listeners = {"health": listener}
             for publisher in self.publishers:
                 await stack.enter_async_context(publisher.running())
-            yield address
+            yield listener.place
 
     def readyz(self) -> dict[str, Any]:
         issuers = [publisher.readyz() for publisher in self.publishers]
@@ -229,7 +233,9 @@ class PublishService:
     def exposition(self) -> bytes:
         """The metrics in Prometheus' text format."""
         targets = (target for publisher in self.publishers for target in publisher.targets)
-        return exposition(publish_metrics(targets, self._clock()))
+        return exposition(
+            chain(publish_metrics(targets, self._clock()), listener_metrics(self._listeners))
+        )
 
 
 def publish_once(

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -126,6 +126,10 @@ class AcmeCertificates:
     def http_handler(self) -> Handler:
         """Answers HTTP-01, and nothing else."""
         return self._challenges.respond
+
+    def expiries(self) -> Mapping[str, int]:
+        """Of each domain's certificate."""
+        return {status.domain: status.expires_at or 0 for status in self.status()}
 
     def status(self) -> tuple[DomainStatus, ...]:
         """How each domain stands at the moment."""

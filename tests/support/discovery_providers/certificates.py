@@ -11,14 +11,19 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 
-def write_pair(folder: Path, name: str, *, only_key: bool = False) -> tuple[Path, Path]:
-    """Writes cert.pem and key.pem, new ones with each call; `only_key` leaves a mismatch."""
+def write_pair(
+    folder: Path, name: str, *, only_key: bool = False, days: float = 1 / 24
+) -> tuple[Path, Path]:
+    """Writes cert.pem and key.pem, new ones with each call; `only_key` leaves a mismatch.
+
+    The certificate is valid for so many days.
+    """
     key, now = ec.generate_private_key(ec.SECP256R1()), datetime.datetime.now(datetime.UTC)
     subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
     certificate = (
         x509.CertificateBuilder(subject, subject, key.public_key(), x509.random_serial_number())
         .not_valid_before(now - datetime.timedelta(hours=1))
-        .not_valid_after(now + datetime.timedelta(hours=1))
+        .not_valid_after(now + datetime.timedelta(days=days))
         .sign(key, hashes.SHA256())
     )
     files = folder / "cert.pem", folder / "key.pem"

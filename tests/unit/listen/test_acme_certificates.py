@@ -110,7 +110,9 @@ def test_what_was_kept_is_taken_up_again(tmp_path: Path) -> None:
     cache.keep(kept)
     assert cache.certificate(DOMAIN, now=now) == kept
     assert cache.account_key().private_numbers() == cache.account_key().private_numbers()
-    [status] = certificates(tmp_path).status()
+    acme = certificates(tmp_path)
+    assert acme.expiries() == {DOMAIN: kept.expires_at}
+    [status] = acme.status()
     assert (status.domain, status.expires_at) == (DOMAIN, kept.expires_at)
 
 

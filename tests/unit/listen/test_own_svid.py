@@ -32,13 +32,17 @@ async def web(cluster: Cluster) -> Workload:
     return await cluster.add_workload("web", Entry(WEB, x509_ttl_seconds=3600))
 
 
+def own_svid(source: X509Source) -> Certificates:
+    return OwnSvid(lambda: source.svid, source.changed)
+
+
 @asynccontextmanager
 async def serving_with(workload: Workload) -> AsyncIterator[tuple[X509Source, ListenAddress]]:
     async with (
         WorkloadClient(workload.address, timeout=5.0) as client,
         X509Source(client) as source,
     ):
-        certificates: Certificates = OwnSvid(lambda: source.svid, source.changed)
+        certificates = own_svid(source)
         following = asyncio.create_task(certificates.follow())
         async with serving(
             lambda _: Response(200, (), b"secure"),
@@ -109,8 +113,11 @@ async def test_a_withdrawn_svid_fails_handshakes_and_not_the_listener(
     caplog.set_level(logging.INFO, "spire_bridge.listen.own_svid")
     async with serving_with(web) as (source, address):
         assert await shown(address) == leaf(source)
+        certificates = own_svid(source)
+        assert certificates.expiries() == {"svid": int(source.svid.expires_at.timestamp())}
         web.fault = Fault.PERMISSION_DENIED
         await until(lambda: is_refused(address))
+        assert certificates.expiries() == {"svid": 0}
         web.fault = None
         await until(lambda: is_served(address))
         assert await shown(address) == leaf(source)

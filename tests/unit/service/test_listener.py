@@ -13,8 +13,11 @@ from typing import Any
 
 import msgspec
 import pytest
+from cryptography import x509
+from discovery_providers.certificates import write_pair
 from issuer_at_work import issuing, settings_for, until
 from loopback_http import ask, line_to
+from prometheus_client.utils import floatToGoString
 
 from spire_bridge.config.yaml import InvalidConfig, parse
 from spire_bridge.listen.address import ListenAddress, ListenFailure, UnixAddress
@@ -28,6 +31,7 @@ from spire_bridge.service.status import fetch_status
 
 WELL_KNOWN = "/.well-known/openid-configuration"
 LOOPBACK = "127.0.0.1:0"
+EXPIRES = "spire_bridge_certificate_expiry_timestamp_seconds"
 
 
 @pytest.fixture
@@ -45,6 +49,11 @@ def kids(sandbox: SandboxTrustDomain) -> set[str]:
     return {key.key_id for key in sandbox.jwt.keys}
 
 
+def expiry(certificate: Path) -> float:
+    loaded = x509.load_pem_x509_certificate(certificate.read_bytes())
+    return loaded.not_valid_after_utc.timestamp()
+
+
 def hello(_: Request) -> Any:
     return text(200, "hello")
 
@@ -52,26 +61,50 @@ def hello(_: Request) -> Any:
 async def test_a_unix_socket_has_the_owner_that_was_asked_for(folder: Path) -> None:
     me = {"socket_user": str(os.getuid()), "socket_group": str(os.getgid())}
     path = folder / "s"
-    async with listening(hello, listen(socket=str(path), socket_mode="0600", **me)) as place:
-        assert place == UnixAddress(path, 0o600, me["socket_user"], me["socket_group"])
+    async with listening(hello, listen(socket=str(path), socket_mode="0600", **me)) as listener:
+        assert listener.place == UnixAddress(path, 0o600, me["socket_user"], me["socket_group"])
         assert path.stat().st_mode & 0o777 == 0o600
 
 
 async def test_tls_with_the_own_svid(sandbox: SandboxTrustDomain, workload: Workload) -> None:
     settings = listen(address=LOOPBACK, tls={"svid": {"address": workload.address}})
-    async with listening(hello, settings) as place:
+    async with listening(hello, settings) as listener:
+        place, certificates = listener.place, listener.certificates
         assert isinstance(place, ListenAddress)
+        assert certificates is not None
         trusting = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         trusting.check_hostname = False  # an SVID has an ID and no host name
         trusting.load_verify_locations(cadata=sandbox.bundle.x509_der)
         async with line_to(place, trusting) as line:
             assert (await line.ask("/")).body == b"hello\n"
             shown = line.writer.get_extra_info("peercert")
+        assert certificates.expiries() == {"svid": ssl.cert_time_to_seconds(shown["notAfter"])}
     assert ("URI", "spiffe://example.org/workload") in shown["subjectAltName"]
 
 
+async def test_metrics_tell_when_a_certificate_expires(workload: Workload, tmp_path: Path) -> None:
+    certificate, key = write_pair(tmp_path, "localhost")
+    tls = {"certificate": str(certificate), "key": str(key), "interval_seconds": 0.1}
+    settings = settings_for(workload, listen={"address": LOOPBACK, "tls": tls})
+    async with issuing(settings) as at_work:
+
+        async def told() -> str:
+            answer = await ask(at_work.addresses.health, "/metrics")
+            lines = answer.body.decode().splitlines()
+            return next(line for line in lines if line.startswith(EXPIRES))
+
+        def expected() -> str:
+            labels = f'{{listener="listen",name="{certificate}"}}'
+            return f"{EXPIRES}{labels} {floatToGoString(expiry(certificate))}"
+
+        assert await told() == expected()
+        write_pair(tmp_path, "localhost", days=30)
+        await until(told, expected())
+
+
 async def test_what_a_client_may_take_is_limited(folder: Path) -> None:
-    async with listening(hello, listen(address=LOOPBACK, max_head_bytes=1024)) as place:
+    async with listening(hello, listen(address=LOOPBACK, max_head_bytes=1024)) as listener:
+        place = listener.place
         assert isinstance(place, ListenAddress)
         assert (await ask(place, "/")).status == 200
         assert (await ask(place, "/", headers={"x": "y" * 2000})).status == 431

@@ -35,6 +35,7 @@ from spire_bridge.sandbox.entry import Entry
 from spire_bridge.sandbox.faults import Fault
 from spire_bridge.sandbox.trust_domain import SandboxTrustDomain
 from spire_bridge.sandbox.workload import Workload
+from spire_bridge.service import listener_metrics
 from spire_bridge.service.publish import NoBundle, Publisher, PublishService
 from spire_bridge.service.publish_metrics import FAMILIES
 from spire_bridge.service.publish_targets import NamedTarget, configured_targets
@@ -394,7 +395,9 @@ async def test_health_is_served_while_it_watches(workload: Workload, tmp_path: P
         async def samples() -> dict[str, float]:
             text = (await ask(address, "/metrics")).body.decode()
             families = list(text_string_to_metric_families(text))
-            assert {family.name for family in families} == {family.name for family in FAMILIES}
+            assert {family.name for family in families} == {
+                family.name for family in (*FAMILIES, *listener_metrics.FAMILIES)
+            }
             found = [sample for family in families for sample in family.samples]
             assert {tuple(s.labels.items()) for s in found} == {
                 (("issuer", "example.org"), ("target", "files"))
