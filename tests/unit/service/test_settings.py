@@ -36,8 +36,8 @@ def refusal(text: str) -> str:
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.name)
 def test_the_examples_load(example: Path) -> None:
-    settings = load_serve_settings(example)
-    assert settings.trust_domain == "example.org"
+    issuers = load_serve_settings(example).all_issuers()
+    assert issuers[0].trust_domain == "example.org"
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.name)
@@ -107,7 +107,8 @@ def check(value: Any, schema: dict[str, Any], definitions: dict[str, Any]) -> No
         for item in value:
             check(item, schema["items"], definitions)
     else:
-        types = {"string": str, "integer": int, "number": (int, float), "null": type(None)}
+        types = {"string": str, "integer": int, "number": (int, float)}
+        types |= {"boolean": bool, "null": type(None)}
         assert isinstance(value, types[schema["type"]])
         if isinstance(value, int | float):
             assert schema.get("minimum", value) <= value <= schema.get("maximum", value)
