@@ -15,12 +15,13 @@ from spire_bridge.service.settings import load_serve_settings
 
 ROOT = Path(__file__).parents[3]
 UNIT = (ROOT / "deploy" / "systemd" / "spire-bridge.service").read_text()
+SOCKET = (ROOT / "deploy" / "systemd" / "spire-bridge.socket").read_text()
 DOCKERFILE = (ROOT / "deploy" / "Dockerfile").read_text()
 
 
-def setting(name: str) -> str:
+def setting(name: str, unit: str = UNIT) -> str:
     """What the unit says last of a setting."""
-    return re.findall(rf"(?m)^{name}=(.*)$", UNIT)[-1]
+    return re.findall(rf"(?m)^{name}=(.*)$", unit)[-1]
 
 
 def instruction(name: str) -> str:
@@ -40,9 +41,29 @@ def test_the_examples_write_only_where_the_unit_lets_them() -> None:
     copy = load_serve_settings(ROOT / "conf" / "issuer.yaml").last_good.path
     assert copy is not None
     assert Path(copy).parent == state
+    for name in ("several-issuers", "issuer-under-systemd", "issuer-with-acme"):
+        settings = load_serve_settings(ROOT / "conf" / f"{name}.yaml")
+        copies = [one.last_good.path for one in settings.all_issuers()]
+        acme = settings.listen.tls.acme if settings.listen.tls is not None else None
+        written = [*copies, acme.folder if acme is not None else None]
+        assert {Path(path).parent for path in written if path is not None} == {state}
     socket = load_serve_settings(ROOT / "conf" / "issuer-on-a-server.yaml").listen.socket
     assert socket is not None
     assert Path(socket).parent == Path("/run") / setting("RuntimeDirectory")
+
+
+def test_the_socket_unit_has_the_name_that_the_example_asks_for() -> None:
+    listen = load_serve_settings(ROOT / "conf" / "issuer-under-systemd.yaml").listen
+    assert listen.systemd == setting("FileDescriptorName", SOCKET)
+    assert setting("ListenStream", SOCKET) == "443"
+    assert re.findall(r"(?m)^(?:Accept|Service)=", SOCKET) == []
+
+
+def test_the_unit_waits_for_both_listeners_to_drain() -> None:
+    for example in sorted((ROOT / "conf").glob("*.yaml")):
+        settings = load_serve_settings(example)
+        drain = settings.listen.drain_seconds + settings.health.drain_seconds
+        assert float(setting("TimeoutStopSec")) >= 2 * drain
 
 
 def test_the_user_of_the_unit_is_made() -> None:
