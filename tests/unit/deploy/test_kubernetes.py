@@ -100,6 +100,19 @@ def test_what_the_configuration_opens_is_mounted(
     assert mounts[str(PurePosixPath(settings.last_good.path).parent)] is False
 
 
+def test_what_the_process_makes_itself_has_a_place(pod: Any, container: Any) -> None:
+    """The root is read-only, and a unix socket needs a short path."""
+    [volume] = [m["name"] for m in container["volumeMounts"] if m["mountPath"] == "/tmp"]
+    assert [v["emptyDir"]["medium"] for v in pod["volumes"] if v["name"] == volume] == ["Memory"]
+
+
+def test_the_pod_has_the_time_to_leave(pod: Any, container: Any, settings: ServeSettings) -> None:
+    program, seconds = container["lifecycle"]["preStop"]["exec"]["command"]
+    assert program == "sleep"
+    drain = settings.listen.drain_seconds + settings.health.drain_seconds
+    assert pod["terminationGracePeriodSeconds"] >= int(seconds) + 2 * drain
+
+
 def test_the_container_runs_serve_with_the_mounted_file(
     objects: dict[str, Any], container: Any
 ) -> None:
