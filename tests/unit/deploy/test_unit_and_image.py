@@ -108,6 +108,12 @@ def test_the_build_installs_by_hash() -> None:
     assert [i for i in installs if "--require-hashes" not in i and "--no-index" not in i] == []
 
 
+def test_the_image_has_the_extras_unless_they_are_declined() -> None:
+    assert instruction("ARG") == "EXTRAS=yes"
+    joined = DOCKERFILE.replace("\\\n", " ")
+    assert re.search(r"run\.txt +\$\{EXTRAS:\+-r requirements/extras\.txt\}", joined)
+
+
 def test_what_the_build_copies_exists_and_is_in_its_context() -> None:
     copied = {
         source
