@@ -135,6 +135,13 @@ def test_every_alert_is_tried() -> None:
         assert {rule["alert"] for rule in RULES} - named == set()
 
 
+def test_every_alert_is_explained() -> None:
+    explained = re.findall(r"(?m)^\| `(\w+)` \| .", (DEPLOY / "README.md").read_text())
+    assert [f"SpireBridge{name}" for name in sorted(explained)] == sorted(
+        rule["alert"] for rule in RULES
+    )
+
+
 def test_panels_have_their_own_number_and_place() -> None:
     panels = DASHBOARD["panels"]
     assert len({panel["id"] for panel in panels}) == len(panels)
