@@ -20,7 +20,10 @@ from spire_bridge.listen.http import Request, Response, text
 from spire_bridge.listen.request_reader import RequestReader
 
 # Answers that wait for a client to take them; one that asks for more is cut off.
-MAX_WAITING_BYTES = 4 * 1024 * 1024
+MAX_WAITING_BYTES = 1024 * 1024
+
+# Requests that arrive together: more than these would have everybody else wait for one.
+MAX_PIPELINED = 64
 
 # What a client may still send once it was told that no more is answered.
 MAX_IGNORED_BYTES = 256 * 1024
@@ -47,6 +50,7 @@ class Connection(asyncio.Protocol):
         self._ended = False  # nothing more is answered
         self._untaken = False  # answers wait for the client
         self._ignored_bytes = 0
+        self._answered_at_once = 0
         self.established = False
         self.deadline = inf
 
@@ -67,6 +71,7 @@ class Connection(asyncio.Protocol):
         if self._idle:
             self._idle = False
             self._allow(self._limits.request_seconds)
+        self._answered_at_once = 0
         refusal = self._reader.feed(data)
         if self._ended:
             return
@@ -116,7 +121,8 @@ class Connection(asyncio.Protocol):
             return
         self._write_unwritten(keep_alive=True)
         self._unwritten = self._respond(request), request.method != "HEAD"
-        if not keep_alive:
+        self._answered_at_once += 1
+        if not keep_alive or self._answered_at_once == MAX_PIPELINED:
             self._write_unwritten(keep_alive=False)
             self._end()
 

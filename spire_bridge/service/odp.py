@@ -29,7 +29,7 @@ from spire_bridge.server_api.bundle_source import ServerApiSource
 from spire_bridge.service.expiry_timer import ExpiryTimer
 from spire_bridge.service.odp_config import KeySource, OdpConfig, load_odp_config
 from spire_bridge.service.odp_health import odp_health
-from spire_bridge.service.serve import stop_signals
+from spire_bridge.service.serve import stop_signals, use_all_descriptors
 from spire_bridge.spiffe.bundle import Bundle
 from spire_bridge.spiffe.id import TrustDomain
 from spire_bridge.telemetry.logs import LogLevel, configure_logging
@@ -54,6 +54,7 @@ def serve_odp(path: Path, *, expand_env: bool, as_reference: frozenset[str] = fr
     `as_reference` are those of `odp_switches.SWITCHES` that are to be as the reference has
     them.
     """
+    use_all_descriptors()
     config = load_odp_config(path, expand_env=expand_env)
     _configure_logging(config)
     for option in config.ignored:

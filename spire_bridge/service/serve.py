@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import resource
 import signal
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 from spire_bridge.errors import BridgeError
@@ -22,6 +23,7 @@ _log = logging.getLogger(__name__)
 def serve(config: Path) -> None:
     """Runs the issuer until SIGTERM or SIGINT. Raises `BridgeError` if it can't start."""
     passed_sockets()  # before anything that is started here could inherit them
+    use_all_descriptors()
     settings = load_serve_settings(config)
     configure(settings.log)
     asyncio.run(_serve(IssuerService(settings), config))
@@ -73,6 +75,13 @@ async def stop_signals() -> AsyncIterator[asyncio.Event]:
     finally:
         for number in signals:
             loop.remove_signal_handler(number)
+
+
+def use_all_descriptors() -> None:
+    """Raises the limit of open files to what the system allows, as Go's programs do."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(OSError, ValueError):  # some systems name a limit that they don't grant
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def configure(log: LogSettings) -> None:

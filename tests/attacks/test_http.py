@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 
@@ -19,6 +21,7 @@ from spire_bridge.issuer.url import IssuerUrl
 from spire_bridge.jose.public_key import PublicKey
 from spire_bridge.listen.address import ListenAddress
 from spire_bridge.listen.http import Request, Response
+from spire_bridge.listen.http1 import MAX_PIPELINED
 from spire_bridge.listen.request_reader import RequestReader
 from spire_bridge.listen.server import serving
 from spire_bridge.publish.routes import IssuerRoutes
@@ -216,3 +219,26 @@ def test_any_bytes_are_requests_or_one_refusal(parts: list[bytes]) -> None:
     assert [request.path for request in at_once[0]] == [request.path for request in bytewise[0]]
     assert [request.path for request in at_once[0]] == [request.path for request in in_parts[0]]
     assert (at_once[1] is None) == (bytewise[1] is None)
+
+
+async def test_who_asks_for_everything_at_once_gets_a_part_of_it(
+    address: ListenAddress, documents: Documents
+) -> None:
+    """One client's pile of requests must not have everybody else wait."""
+    request = b"GET /keys HTTP/1.1\r\nHost: x\r\n\r\n"
+    async with line_to(address) as line:
+        line.writer.write(request * 1000)
+        received = await asyncio.wait_for(line.reader.read(-1), 10)
+    assert received.count(b"HTTP/1.1 200 OK") == MAX_PIPELINED
+    assert received.count(b"connection: close") == 1
+    assert received.endswith(documents.jwks.body)
+
+
+def test_the_service_takes_as_many_files_as_the_system_allows() -> None:
+    program = (
+        "import resource; from spire_bridge.service.serve import use_all_descriptors as use;"
+        "limits = resource.getrlimit(resource.RLIMIT_NOFILE);"
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (256, limits[1])); use();"
+        "assert resource.getrlimit(resource.RLIMIT_NOFILE) == (limits[1], limits[1])"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
