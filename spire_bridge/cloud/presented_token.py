@@ -77,5 +77,7 @@ class PresentedToken:
 def shown(value: object) -> str:
     """A value of a token or document as it stands in a table: short, and on one line."""
     text = value if isinstance(value, str) else json.dumps(value, default=str)
+    if len(text) <= 200 and text.isprintable():
+        return text
     text = "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in text)
     return text if len(text) <= 200 else f"{text[:197]}..."

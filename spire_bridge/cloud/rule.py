@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 C = TypeVar("C")
 
@@ -23,17 +23,22 @@ class Refusal:
     assumed: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
+class Check(NamedTuple):
     """What one rule came to: what it found and what it wanted, for a person to read.
 
-    Passed if there is no `refusal`. `fix` says what to do about a refusal.
+    Passed if there is no `refusal`. `fix` says what to do about a refusal. `assumed` says that
+    this outcome, other than the rule, rests on no public document. (A tuple, as `Clause` is:
+    a frozen dataclass takes four times as long to make, and a verdict has dozens of them.)
     """
 
     found: str = ""
     wanted: str = ""
     refusal: Refusal | None = None
     fix: str = ""
+    assumed: bool = False
+
+
+_NO_CHECK = Check()
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,49 +61,69 @@ class Outcome(StrEnum):
     NOT_REACHED = "not reached"
 
 
-@dataclass(frozen=True, slots=True)
-class Clause:
+class Clause(NamedTuple):
     """A rule as it came out for one case."""
 
     name: str
     outcome: Outcome
     source: str
     assumed: bool
-    check: Check = field(default_factory=Check)
+    check: Check = _NO_CHECK
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """What a verifier says to a token, clause by clause in its own order.
 
-    `trust` names the configuration that was asked about. `identity` is who the caller is
-    to the verifier from then on; empty if it is refused.
+    `trust` names the configuration that was asked about. `checks` are what the rules came to,
+    up to the one that stopped it. `identity` is who the caller is to the verifier from then
+    on; empty if it is refused.
     """
 
     verifier: str
     trust: str
-    clauses: tuple[Clause, ...]
+    rules: tuple[Rule[Any], ...]
+    checks: tuple[Check, ...]
     identity: Mapping[str, Any] = field(default_factory=dict)
 
     @property
+    def clauses(self) -> tuple[Clause, ...]:
+        """The rules as they came out: made when asked for, which few do who ask thousands."""
+        reached = len(self.checks)
+        return (
+            *map(_clause, self.rules, self.checks),
+            *(
+                Clause(r.name, Outcome.NOT_REACHED, r.source, r.assumed)
+                for r in self.rules[reached:]
+            ),
+        )
+
+    @property
     def accepted(self) -> bool:
-        return self.failed is None
+        return self.refusal is None
 
     @property
     def failed(self) -> Clause | None:
         """The clause at which the verifier stopped."""
-        return next((c for c in self.clauses if c.outcome is Outcome.FAILED), None)
+        if self.accepted:
+            return None
+        return _clause(self.rules[len(self.checks) - 1], self.checks[-1])
 
     @property
     def refusal(self) -> Refusal | None:
         """What the verifier answered."""
-        return self.failed.check.refusal if self.failed is not None else None
+        return self.checks[-1].refusal if self.checks else None
+
+
+def _clause(rule: Rule[Any], check: Check) -> Clause:
+    outcome = Outcome.PASSED if check.refusal is None else Outcome.FAILED
+    return Clause(rule.name, outcome, rule.source, rule.assumed or check.assumed, check)
 
 
 def judge(
     verifier: str,
     trust: str,
-    rules: Sequence[Rule[C]],
+    rules: tuple[Rule[C], ...],
     case: C,
     identity: Callable[[C], Mapping[str, Any]],
 ) -> Verdict:
@@ -106,14 +131,10 @@ def judge(
 
     `identity` is asked only for a case that has passed them all.
     """
-    clauses: list[Clause] = []
-    stopped = False
+    checks: list[Check] = []
     for rule in rules:
-        if stopped:
-            clauses.append(Clause(rule.name, Outcome.NOT_REACHED, rule.source, rule.assumed))
-            continue
         check = rule.check(case)
-        stopped = check.refusal is not None
-        outcome = Outcome.FAILED if stopped else Outcome.PASSED
-        clauses.append(Clause(rule.name, outcome, rule.source, rule.assumed, check))
-    return Verdict(verifier, trust, tuple(clauses), {} if stopped else identity(case))
+        checks.append(check)
+        if check.refusal is not None:
+            return Verdict(verifier, trust, rules, tuple(checks))
+    return Verdict(verifier, trust, rules, tuple(checks), identity(case))

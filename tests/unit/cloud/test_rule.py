@@ -34,3 +34,17 @@ def test_whoever_passes_all_has_an_identity() -> None:
     assert verdict.accepted
     assert verdict.identity == {"number": 3}
     assert verdict.refusal is None
+
+
+def test_an_outcome_alone_can_be_assumed() -> None:
+    rule: Rule[int] = Rule("any", "RFC 0", lambda n: Check(str(n), assumed=n > 1))
+    assert [judge("C", "n", (rule,), n, lambda _: {}).clauses[0].assumed for n in (1, 2)] == [
+        False,
+        True,
+    ]
+
+
+def test_the_same_case_has_the_same_verdict() -> None:
+    first, second = (judge("Counter", "numbers", RULES, 1, lambda _: {}) for _ in range(2))
+    assert first == second
+    assert first != judge("Counter", "numbers", RULES, 2, lambda _: {})
