@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit
 
+from spire_bridge.cloud.aws.limits import MAX_URL_CHARACTERS
 from spire_bridge.cloud.finding import Finding
 from spire_bridge.issuer.url import IssuerUrl
 
@@ -26,7 +27,12 @@ _KUBERNETES = "Kubernetes: AuthenticationConfiguration, jwt[].issuer.url"
 _CLAUSES = (
     _Clause("AWS", lambda _, url: url.scheme != "https", "the URL must be https", _AWS),
     _Clause("AWS", lambda _, url: url.port is not None, "the URL must not have a port", _AWS),
-    _Clause("AWS", lambda text, _: len(text) > 255, "the URL is longer than 255 characters", _AWS),
+    _Clause(
+        "AWS",
+        lambda text, _: len(text) > MAX_URL_CHARACTERS,
+        f"the URL is longer than {MAX_URL_CHARACTERS} characters",
+        _AWS,
+    ),
     _Clause("Google", lambda _, url: url.scheme != "https", "the URL must be https", _GOOGLE),
     _Clause("Entra", lambda _, url: url.scheme != "https", "the URL must be https", _ENTRA),
     _Clause(

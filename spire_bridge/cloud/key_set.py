@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from spire_bridge.cloud.aws.limits import MAX_KEYS_OF_A_KIND
 from spire_bridge.cloud.finding import Finding
 from spire_bridge.issuer.documents import Documents
 from spire_bridge.issuer.key_set import KeySet
 
-_MAX_AWS_KEYS = 100  # of each kind
 _MAX_NIMBUS_BYTES = 51_200
 
 _AWS = "AWS IAM User Guide: OIDC providers, JSON Web Key Set quotas"
@@ -48,8 +48,8 @@ def _algorithms(algorithms: Iterable[str]) -> Iterable[Finding]:
 
 def _sizes(size: _Size) -> Iterable[Finding]:
     for kind, count in (("RSA", size.rsa_keys), ("EC", size.ec_keys)):
-        if count > _MAX_AWS_KEYS:
-            reason = f"it finds at most {_MAX_AWS_KEYS} {kind} keys, and there are {count}"
+        if count > MAX_KEYS_OF_A_KIND:
+            reason = f"it finds at most {MAX_KEYS_OF_A_KIND} {kind} keys, and there are {count}"
             yield Finding("AWS", reason, _AWS)
     if size.jwks_bytes > _MAX_NIMBUS_BYTES:
         yield Finding(
