@@ -113,20 +113,22 @@ def _signature(case: Case) -> Check:
 
 def _chain(case: Case) -> Check:
     anchors = case.trust.anchor.certificates
-    wanted = "a valid path to a certificate of the trust anchor"
+    wanted = "a valid path to a certificate of the trust anchor, signed with SHA-256 or better"
     if anchors is None:
         return Check("the anchor's private CA is not described", wanted, assumed=True)
-    if is_trusted(case.chain.certificates, anchors, case.now):
+    is_weak = _is_weak(case.chain.leaf)
+    if not is_weak and is_trusted(case.chain.certificates, anchors, case.now):
         return Check("a valid path", wanted)
     fix = (
         "update the anchor with SPIRE's X.509 bundle, renew the SVID, and send intermediates along"
     )
-    return Check("no valid path", wanted, _denied("Untrusted signing certificate"), fix)
+    found = "a signature with a weak hash" if is_weak else "no valid path"
+    return Check(found, wanted, _denied("Untrusted signing certificate"), fix)
 
 
 def _leaf(case: Case) -> Check:
     wrong = next(_faults(case.chain.leaf), "")
-    wanted = "version 3, no CA, key usage digitalSignature, signed with SHA-256 or better"
+    wanted = "version 3, no CA, key usage digitalSignature"
     if not wrong:
         return Check("a leaf", wanted)
     refusal = _denied("Untrusted certificate. Insufficient certificate", assumed=True)
@@ -142,8 +144,6 @@ def _faults(leaf: x509.Certificate) -> Iterator[str]:
         yield "a CA"
     if usage is None or not usage.digital_signature:
         yield "no key usage digitalSignature"
-    if _is_weak(leaf):
-        yield "a signature with a weak hash"
 
 
 def _is_weak(leaf: x509.Certificate) -> bool:
