@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Generic, NamedTuple, TypeVar
 
@@ -27,8 +27,8 @@ class Check(NamedTuple):
     """What one rule came to: what it found and what it wanted, for a person to read.
 
     Passed if there is no `refusal`. `fix` says what to do about a refusal. `assumed` says that
-    this outcome, other than the rule, rests on no public document. (A tuple, as `Clause` is:
-    a frozen dataclass takes four times as long to make, and a verdict has dozens of them.)
+    this outcome, other than the rule, rests on no public document. (A tuple, as a verdict
+    is: a frozen dataclass takes four times as long to make, and a verdict has dozens of these.)
     """
 
     found: str = ""
@@ -71,8 +71,7 @@ class Clause(NamedTuple):
     check: Check = _NO_CHECK
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """What a verifier says to a token, clause by clause in its own order.
 
     `trust` names the configuration that was asked about. `checks` are what the rules came to,
@@ -84,7 +83,7 @@ class Verdict:
     trust: str
     rules: tuple[Rule[Any], ...]
     checks: tuple[Check, ...]
-    identity: Mapping[str, Any] = field(default_factory=dict)
+    identity: Mapping[str, Any]
 
     @property
     def clauses(self) -> tuple[Clause, ...]:
@@ -136,5 +135,5 @@ def judge(
         check = rule.check(case)
         checks.append(check)
         if check.refusal is not None:
-            return Verdict(verifier, trust, rules, tuple(checks))
+            return Verdict(verifier, trust, rules, tuple(checks), {})
     return Verdict(verifier, trust, rules, tuple(checks), identity(case))

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import partial
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from spire_bridge.cloud.aws.signing_key import signing_key
 from spire_bridge.cloud.aws.trust import AwsTrust, Provider
-from spire_bridge.cloud.aws.web_identity import Carried, audience
+from spire_bridge.cloud.aws.web_identity import Carried, audience, texts
 from spire_bridge.cloud.presentation import Presentation
 from spire_bridge.cloud.rule import Check, Refusal
 
@@ -49,11 +48,10 @@ def access_denied(message: str, *, assumed: bool = False) -> Refusal:
     return Refusal("AccessDenied", message, 403, assumed)
 
 
-@dataclass(frozen=True, slots=True)
-class Case:
+class Case(NamedTuple):
     """A token for a role. `now` is in whole seconds, as STS counts; `audience` is what stands
-    for it in registration, conditions and answer: `azp`, or else the only `aud`. `key` is the
-    one that STS would verify with, of the kind that the algorithm needs.
+    for `audiences` in registration, conditions and answer: `azp`, or else the only `aud`. `key`
+    is the one that STS would verify with, of the kind that the algorithm needs.
     """
 
     presentation: Presentation
@@ -61,6 +59,7 @@ class Case:
     claims: Mapping[str, Any]
     now: int
     issuer: str
+    audiences: tuple[str, ...]
     audience: str
     provider: Provider | None
     carried: Carried
@@ -71,6 +70,7 @@ class Case:
     @classmethod
     def of(cls, presentation: Presentation, trust: AwsTrust) -> Self:
         claims = presentation.token.claims
+        audiences = texts(claims.get("aud"))
         algorithm = presentation.token.algorithm or "none"
         kind = "RSA" if algorithm.startswith("RS") else "EC"
         issuer = claims.get("iss")
@@ -81,7 +81,8 @@ class Case:
             claims,
             whole_seconds(presentation.now),
             issuer,
-            audience(claims),
+            audiences,
+            audience(claims, audiences),
             trust.providers.get(issuer),
             Carried.of(claims),
             algorithm,

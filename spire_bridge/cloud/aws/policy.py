@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from spire_bridge.cloud.aws.condition import Condition, Context, compile_condition
 from spire_bridge.cloud.aws.pattern import matcher
@@ -70,8 +70,7 @@ class Statement:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(NamedTuple):
     """Whether a policy lets a caller do something, and the condition that decided it."""
 
     allowed: bool

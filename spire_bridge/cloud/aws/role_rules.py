@@ -17,6 +17,7 @@ from spire_bridge.cloud.aws.policy import (
     Caller,
 )
 from spire_bridge.cloud.aws.web_identity import (
+    NOTHING,
     InvalidClaim,
     SessionTags,
     subject,
@@ -37,25 +38,22 @@ def context(case: Case) -> dict[str, tuple[str, ...]]:
     """
     provider, claims = case.provider, case.claims
     assert provider is not None
-    prefix, now = provider.key_prefix, str(case.now)
+    prefix, now = provider.key_prefix, (str(case.now),)
     values = {
+        **provider.context,
         f"{prefix}aud": (case.audience,),
-        f"{prefix}oaud": texts(claims.get("aud")),
+        f"{prefix}oaud": case.audiences,
         f"{prefix}sub": (subject(claims),),
-        "aws:currenttime": (now,),
-        "aws:epochtime": (now,),
-        "aws:principaltype": ("User",),
-        "aws:securetransport": ("true",),
-        "aws:userid": (provider.arn,),
+        "aws:currenttime": now,
+        "aws:epochtime": now,
         "sts:roleauthorizedbyidp": ("true" if case.carried.roles else "false",),
         "sts:rolesessionname": (case.trust.request.session_name,),
     }
     for name in ("amr", "email"):
         if name in claims:
             values[prefix + name] = texts(claims[name])
-    if provider.account:
-        values["aws:principalaccount"] = (provider.account,)
-    _add_session(values, case)
+    if case.carried is not NOTHING:
+        _add_session(values, case)
     return values
 
 

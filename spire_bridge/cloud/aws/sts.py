@@ -10,7 +10,6 @@ from __future__ import annotations
 from typing import Any
 
 from spire_bridge.cloud.aws import key_rules, role_rules, token_rules
-from spire_bridge.cloud.aws.arn import session_arn
 from spire_bridge.cloud.aws.case import Case
 from spire_bridge.cloud.aws.lint import lint
 from spire_bridge.cloud.aws.trust import AwsTrust, Request, parse_trust
@@ -35,7 +34,7 @@ def identity(case: Case) -> dict[str, Any]:
     assert case.provider is not None
     request, tags = case.trust.request, case.carried.session_tags
     session: dict[str, Any] = {
-        "Arn": session_arn(case.trust.role_arn, request.session_name),
+        "Arn": case.trust.session_arn,
         "SubjectFromWebIdentityToken": subject(case.claims),
         "Audience": case.audience,
         "Provider": case.provider.arn,

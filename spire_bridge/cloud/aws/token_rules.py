@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from spire_bridge.cloud.aws.arn import role_name
 from spire_bridge.cloud.aws.case import (
     API,
     CAPTURED,
@@ -18,7 +17,7 @@ from spire_bridge.cloud.aws.case import (
 )
 from spire_bridge.cloud.aws.limits import CLOCK_SKEW_SECONDS, MAX_TOKEN_CHARACTERS
 from spire_bridge.cloud.aws.request_parameters import token_fault, validation_error
-from spire_bridge.cloud.aws.web_identity import texts, timestamp
+from spire_bridge.cloud.aws.web_identity import timestamp
 from spire_bridge.cloud.presented_token import shown
 from spire_bridge.cloud.rule import Check, Refusal, Rule
 from spire_bridge.jose.compact import MAX_TOKEN_BYTES
@@ -46,7 +45,7 @@ def _role_arn(case: Case) -> Check:
     arn = case.trust.role_arn
     if not arn:
         return Check("not described", "the role's ARN", assumed=True)
-    if role_name(arn):
+    if case.trust.session_arn:
         return Check(arn, "the ARN of a role")
     refusal = Refusal("ValidationError", f"{arn} is invalid", assumed=True)
     return Check(shown(arn), "the ARN of a role", refusal, "give RoleArn as IAM shows it")
@@ -122,7 +121,7 @@ def _usable_claims(case: Case) -> Check:
         return Check(
             f"sub is {shown(subject)}", "a text", _assumed(NOT_VALIDATED), "make sub a text"
         )
-    if not texts(audience):
+    if not case.audiences:
         refusal = invalid_token("Claim is not allowed to be empty: aud")
         refusal = refusal if audience == [] else _assumed(refusal)
         return Check(f"aud is {shown(audience)}", "an audience", refusal, "ask for one audience")
@@ -133,6 +132,7 @@ def _assumed(refusal: Refusal) -> Refusal:
     return Refusal(refusal.code, refusal.message, refusal.status, assumed=True)
 
 
+_ONE_AUDIENCE = Check("one audience", "one audience, or azp")
 _TOO_MANY_AUDIENCES = invalid_token(
     "Token audience contains more than one audience while authorized party is not present"
 )
@@ -141,11 +141,10 @@ _TOO_MANY_AUDIENCES = invalid_token(
 def _one_audience(case: Case) -> Check:
     if "azp" in case.claims:
         return Check(f"azp {shown(case.claims['azp'])}", "one audience, or azp")
-    audiences = texts(case.claims.get("aud"))
-    if len(audiences) <= 1:
-        return Check("one audience", "one audience, or azp")
+    if len(case.audiences) <= 1:
+        return _ONE_AUDIENCE
     return Check(
-        shown(list(audiences)),
+        shown(list(case.audiences)),
         "one audience, or azp",
         _TOO_MANY_AUDIENCES,
         "ask for a token of its own with the single audience that AWS has registered",

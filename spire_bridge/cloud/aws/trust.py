@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
-from spire_bridge.cloud.aws.arn import Arn, provider_arn, role_name
+from spire_bridge.cloud.aws.arn import Arn, provider_arn, role_name, session_arn
 from spire_bridge.cloud.aws.description import Found, objects, policy, read_description
 from spire_bridge.cloud.aws.limits import DEFAULT_SESSION_SECONDS
 from spire_bridge.cloud.aws.policy import Policy
@@ -34,7 +34,8 @@ class Provider:
 
     `client_ids` are None if nothing but the provider's ARN in the policy tells of it.
     The condition keys that AWS makes of a token are named by the URL, in lower case here.
-    `account` is the AWS account of the ARN, empty if that is not known.
+    `account` is the AWS account of the ARN, empty if that is not known. `context` has the
+    condition keys that are the same for all its tokens.
     """
 
     url: str
@@ -43,6 +44,7 @@ class Provider:
     issuer: str
     key_prefix: str
     account: str
+    context: Mapping[str, tuple[str, ...]]
 
     @classmethod
     def of(cls, url: str, arn: str, client_ids: Iterable[str] | None = None) -> Self:
@@ -50,7 +52,13 @@ class Provider:
         known = None if client_ids is None else frozenset(client_ids)
         parsed = Arn.parse(arn)
         account = parsed.account if parsed is not None else ""
-        return cls(bare, arn, known, f"https://{bare}", f"{bare.lower()}:", account)
+        context = {
+            "aws:principaltype": ("User",),
+            "aws:securetransport": ("true",),
+            "aws:userid": (arn,),
+            **({"aws:principalaccount": (account,)} if account else {}),
+        }
+        return cls(bare, arn, known, f"https://{bare}", f"{bare.lower()}:", account, context)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +92,8 @@ class AwsTrust:
     """A role, the OIDC providers of its account, and the request to assume it.
 
     `providers` are by issuer. `name` is where the description came from. `role_arn` is the role
-    that is asked for, and `account` its account; both are empty if no role was described.
+    that is asked for, `account` its account and `session_arn` the session's; all are empty if
+    no role was described, and the last also for what is no role's.
     """
 
     name: str
@@ -93,6 +102,7 @@ class AwsTrust:
     request: Request = field(default_factory=Request)
     role_arn: str = field(init=False)
     account: str = field(init=False)
+    session_arn: str = field(init=False)
     is_provider_described: bool = field(init=False)
 
     def __post_init__(self) -> None:
@@ -101,6 +111,8 @@ class AwsTrust:
         described = any(p.client_ids is not None for p in self.providers.values())
         object.__setattr__(self, "role_arn", role_arn)
         object.__setattr__(self, "account", parsed.account if parsed is not None else "")
+        arn = session_arn(role_arn, self.request.session_name)
+        object.__setattr__(self, "session_arn", arn)
         object.__setattr__(self, "is_provider_described", described)
 
     def asked(self, request: Request) -> Self:

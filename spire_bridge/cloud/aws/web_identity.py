@@ -68,7 +68,7 @@ class Carried:
                     _attempt(session_tags, claims),
                     _attempt(source_identity, claims),
                 )
-        return _NOTHING
+        return NOTHING
 
     @property
     def session_tags(self) -> SessionTags:
@@ -79,7 +79,7 @@ class Carried:
         return self.source_identity if isinstance(self.source_identity, str) else ""
 
 
-_NOTHING = Carried()
+NOTHING = Carried()
 
 
 def _attempt(read: Callable[[Mapping[str, Any]], T], claims: Mapping[str, Any]) -> T | InvalidClaim:
@@ -111,12 +111,12 @@ def texts(value: object) -> tuple[str, ...]:
     return tuple(v for v in value if isinstance(v, str)) if isinstance(value, list) else ()
 
 
-def audience(claims: Mapping[str, Any]) -> str:
+def audience(claims: Mapping[str, Any], audiences: tuple[str, ...]) -> str:
     """What stands for the audience: the authorized party, or else the only audience."""
     if "azp" in claims:
         party = claims["azp"]
         return party if isinstance(party, str) else ""
-    return next(iter(texts(claims.get("aud"))), "")
+    return audiences[0] if audiences else ""
 
 
 def authorized_roles(claims: Mapping[str, Any]) -> tuple[str, ...] | None:
