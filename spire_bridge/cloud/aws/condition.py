@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from spire_bridge.cloud.aws.operators import OPERATORS, Operator
+from spire_bridge.cloud.aws.operators import OPERATORS, Operator, equal
 from spire_bridge.cloud.aws.pattern import Matcher, quoted
 from spire_bridge.cloud.presented_token import shown
 
@@ -82,7 +82,7 @@ class Condition:
 
     def rests_on_absence(self, context: Context) -> bool:
         """Whether its outcome comes from what AWS makes of a key that is not there."""
-        return not self.problem and not context.get(self._lookup) and self.name != "Null"
+        return not context.get(self._lookup) and not self.problem and self.name != "Null"
 
     def found(self, context: Context) -> str:
         """What the request has for the key, in words."""
@@ -109,7 +109,7 @@ def compile_condition(
         operator_text, key, values, quantifier or Quantifier.PLAIN, if_exists, _lookup=key.lower()
     )
     operator = OPERATORS.get(name)
-    if quantifier is None or (operator is None and name != "Null"):
+    if quantifier is None or (operator is None and operator_text != "Null"):
         return replace(draft, problem=f"the operator {shown(operator_text)} is unknown")
     if not _is_modelled(key.lower()):
         return replace(draft, problem="its value in a request is not known here")
@@ -155,11 +155,18 @@ def _test(
         satisfies = lambda value, context: not matches(value, context)  # noqa: E731
     if quantifier is Quantifier.ALL:
         return lambda found, context: all(satisfies(value, context) for value in found)
-    return lambda found, context: any(satisfies(value, context) for value in found)
+    return lambda found, context: (
+        satisfies(found[0], context)
+        if len(found) == 1
+        else any(satisfies(value, context) for value in found)
+    )
 
 
 def _any_of(operator: Operator, values: tuple[str, ...], variables: bool) -> ValueTest | None:
     """A test whether a value matches any of the policy's; None if all of these are unusable."""
+    if operator.compile is equal and values and not any("${" in value for value in values):
+        known = frozenset(values)
+        return lambda found, _: found in known
     tests: list[ValueTest] = []
     for value in values:
         if variables and operator.variables and "${" in value:

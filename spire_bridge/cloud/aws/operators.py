@@ -29,7 +29,8 @@ class Operator:
     pattern: bool = False
 
 
-def _equal(value: str) -> Matcher:
+def equal(value: str) -> Matcher:
+    """A test for the very same text."""
     return lambda found: found == value
 
 
@@ -104,8 +105,8 @@ _COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
 }
 
 OPERATORS: dict[str, Operator] = {
-    "StringEquals": Operator(_equal, variables=True),
-    "StringNotEquals": Operator(_equal, negated=True, variables=True),
+    "StringEquals": Operator(equal, variables=True),
+    "StringNotEquals": Operator(equal, negated=True, variables=True),
     "StringEqualsIgnoreCase": Operator(_equal_ignoring_case, variables=True),
     "StringNotEqualsIgnoreCase": Operator(_equal_ignoring_case, negated=True, variables=True),
     "StringLike": Operator(matcher, variables=True, pattern=True),
@@ -115,7 +116,7 @@ OPERATORS: dict[str, Operator] = {
     "ArnNotEquals": Operator(arn_matcher, negated=True, variables=True, pattern=True),
     "ArnNotLike": Operator(arn_matcher, negated=True, variables=True, pattern=True),
     "Bool": Operator(_boolean),
-    "BinaryEquals": Operator(_equal),
+    "BinaryEquals": Operator(equal),
     "IpAddress": Operator(_address),
     "NotIpAddress": Operator(_address, negated=True),
     "NumericNotEquals": Operator(_compared(_number, operator.eq), negated=True),

@@ -65,9 +65,10 @@ class Statement:
 
     def rests_on_assumption(self, context: Context) -> bool:
         """Whether it applies by what is assumed: of a wildcard, or of a key that is absent."""
-        return "*" in self.principals or any(
-            condition.rests_on_absence(context) for condition in self.conditions
-        )
+        for condition in self.conditions:
+            if condition.rests_on_absence(context):
+                return True
+        return "*" in self.principals
 
 
 class Decision(NamedTuple):
@@ -113,9 +114,13 @@ class Policy:
         return self._by_action.get(action, ())
 
     def decide(self, action: str, caller: Caller, context: Context) -> Decision:
-        """What the policy says: a denial wins, and what nothing allows is not allowed."""
+        """What the policy says: a denial wins, and what nothing allows is not allowed.
+
+        Where a denial has a condition that is not understood, being allowed is assumed.
+        """
         near: tuple[int, Statement, Condition] | None = None
         allowed_by: Statement | None = None
+        is_denial_open = False
         for statement in self.concerning(action):
             if not statement.concerns(caller):
                 continue
@@ -128,19 +133,20 @@ class Policy:
             elif statement.allows:
                 met = statement.conditions.index(unmet)
                 near = max(near or (met, statement, unmet), (met, statement, unmet), key=_rank)
-        return self._outcome(action, caller, context, allowed_by, near)
+            else:
+                is_denial_open = is_denial_open or bool(unmet.problem)
+        if allowed_by is not None:
+            assumed = is_denial_open or allowed_by.rests_on_assumption(context)
+            return Decision(True, f"allowed by {allowed_by.place}", action, assumed)
+        return self._refusal(action, caller, context, near)
 
-    def _outcome(
+    def _refusal(
         self,
         action: str,
         caller: Caller,
         context: Context,
-        allowed_by: Statement | None,
         near: tuple[int, Statement, Condition] | None,
     ) -> Decision:
-        if allowed_by is not None:
-            assumed = allowed_by.rests_on_assumption(context)
-            return Decision(True, f"allowed by {allowed_by.place}", action, assumed)
         if near is not None:
             _, statement, condition = near
             wanted = f"{condition.wanted()} ({statement.place})"

@@ -115,7 +115,7 @@ def _permitted(action: str, is_wanted: Callable[[Case], bool], case: Case) -> Ch
     values: Context = context(case)
     decision = case.trust.role.policy.decide(action, caller, values)
     if decision.allowed:
-        return Check(decision.found, shown(decision.wanted), assumed=decision.assumed)
+        return Check(decision.found, action, assumed=decision.assumed)
     refusal = access_denied(
         f"Not authorized to perform {action}", assumed=action != ASSUME_ROLE_WITH_WEB_IDENTITY
     )

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
@@ -219,16 +218,20 @@ def _is_request(item: Found) -> bool:
 
 
 def _request(item: Found) -> Request:
-    request = Request(item.text("rolearn"), provider_id=item.text("providerid"))
     duration = item.number("durationseconds")
-    arns = item.members.get("policyarns", [])
-    policy_arns: tuple[str, ...] = ()
-    with contextlib.suppress(InvalidTrust):  # a list of objects, as the API takes it
-        policy_arns = texts(arns, "")
-    return replace(
-        request,
-        session_name=item.text("rolesessionname") or DEFAULT_SESSION_NAME,
-        duration_seconds=DEFAULT_SESSION_SECONDS if duration is None else duration,
-        policy=item.text("policy"),
-        policy_arns=policy_arns,
+    return Request(
+        item.text("rolearn"),
+        item.text("rolesessionname") or DEFAULT_SESSION_NAME,
+        DEFAULT_SESSION_SECONDS if duration is None else duration,
+        item.text("providerid"),
+        item.text("policy"),
+        tuple(_policy_arns(item.members.get("policyarns"))),
     )
+
+
+def _policy_arns(value: Any) -> Iterator[str]:
+    """The session's managed policies: `{"arn": ...}` as the API takes them, or their ARNs."""
+    for entry in value if isinstance(value, list) else ():
+        arn = entry.get("arn") if isinstance(entry, dict) else entry
+        if isinstance(arn, str):
+            yield arn

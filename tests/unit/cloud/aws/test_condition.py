@@ -130,6 +130,7 @@ def test_every_operator_has_rows() -> None:
         ("StringMatches", ("a",), "the operator StringMatches is unknown"),
         ("ForSomeValues:StringEquals", ("a",), "the operator ForSomeValues:StringEquals"),
         ("", ("a",), "is unknown"),
+        ("NullIfExists", ("true",), "is unknown"),
         ("Null", ("maybe",), "can't compare"),
         ("Null", (), "can't compare"),
         ("Bool", ("maybe",), "can't compare"),

@@ -119,6 +119,9 @@ def test_what_rests_on_an_assumption_says_so() -> None:
     assert (unknown.allowed, unknown.assumed) == (False, True)
     assert "StringMatches is unknown" in unknown.found
     assert not decide(statement(Condition=IS_US)).assumed
+    denial = statement(Effect="Deny", Condition={"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}})
+    spared = decide(statement(Condition=IS_US), denial)
+    assert (spared.allowed, spared.assumed) == (True, True)
 
 
 def test_not_principal_is_said_not_to_be_understood() -> None:

@@ -71,7 +71,7 @@ def test_what_a_role_says() -> None:
 def test_the_request_is_part_of_it_or_asked_for() -> None:
     request = {"RoleSessionName": "web", "DurationSeconds": 900, "PolicyArns": [{"arn": "a"}]}
     trusted = read(described(request=request))
-    assert trusted.request == Request(session_name="web", duration_seconds=900)
+    assert trusted.request == Request(session_name="web", duration_seconds=900, policy_arns=("a",))
     assert trusted.asked(Request(role_arn=ROLE_ARN + "2")).role_arn == ROLE_ARN + "2"
     assert trusted.asked(Request(session_name="a/b")).request.faults
 
