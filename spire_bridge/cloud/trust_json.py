@@ -78,6 +78,12 @@ class TrustObject:
             raise self.wrong(member, "is no object")
         return TrustObject(self.name, self.at(member), value)
 
+    def optional_object(self, member: str) -> TrustObject:
+        """An object; an empty one if it is absent."""
+        if not self.has(member):
+            return TrustObject(self.name, self.at(member), {})
+        return self.object(member)
+
     def objects(self, member: str) -> tuple[TrustObject, ...]:
         """A list of objects; empty if it is absent."""
         value = self.members.get(member)
