@@ -17,10 +17,13 @@ from spire_bridge.cloud.google.attribute_rules import (
 from spire_bridge.cloud.google.case import Case
 from spire_bridge.cloud.google.credential_rules import CREDENTIAL_RULES
 from spire_bridge.cloud.google.iam_policy import MappedAttributes
+from spire_bridge.cloud.google.lint import lint, lint_subjects
 from spire_bridge.cloud.google.mapping import map_claims
-from spire_bridge.cloud.google.trust import GROUPS, SUBJECT, GoogleTrust
+from spire_bridge.cloud.google.trust import GROUPS, SUBJECT, GoogleTrust, parse_trust
 from spire_bridge.cloud.presentation import Presentation
 from spire_bridge.cloud.rule import Rule, Verdict, judge
+
+__all__ = ["TITLE", "GoogleTrust", "evaluate", "lint", "lint_subjects", "parse_trust"]
 
 TITLE = "Google STS token exchange"
 

@@ -11,7 +11,7 @@ from forgery.tokens import ec_key, jwk, jwk_set, rsa_key, signed
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spire_bridge.cloud.google import GoogleTrust, evaluate, parse_trust
+from spire_bridge.cloud.google.sts import GoogleTrust, evaluate, parse_trust
 from spire_bridge.cloud.issuer_documents import IssuerDocuments
 from spire_bridge.cloud.presentation import Presentation
 from spire_bridge.cloud.presented_token import PresentedToken

@@ -11,8 +11,8 @@ from forgery.tokens import b64, ec_key, jwk, jwk_set, rsa_key, signed
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spire_bridge.cloud.entra import EntraTrust, evaluate, parse_trust
 from spire_bridge.cloud.entra.refusals import oauth_error
+from spire_bridge.cloud.entra.sts import EntraTrust, evaluate, parse_trust
 from spire_bridge.cloud.issuer_documents import IssuerDocuments
 from spire_bridge.cloud.presentation import Presentation
 from spire_bridge.cloud.presented_token import PresentedToken

@@ -12,9 +12,12 @@ from spire_bridge.cloud.entra import limits
 from spire_bridge.cloud.entra.case import Case, case_of
 from spire_bridge.cloud.entra.credential_rules import CREDENTIAL_RULES
 from spire_bridge.cloud.entra.key_rules import KEY_RULES
-from spire_bridge.cloud.entra.trust import EntraTrust
+from spire_bridge.cloud.entra.lint import lint, lint_subjects
+from spire_bridge.cloud.entra.trust import EntraTrust, parse_trust
 from spire_bridge.cloud.presentation import Presentation
 from spire_bridge.cloud.rule import Rule, Verdict, judge
+
+__all__ = ["TITLE", "EntraTrust", "evaluate", "lint", "lint_subjects", "parse_trust"]
 
 TITLE = "Microsoft Entra federated identity credential"
 
