@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit
 
 from spire_bridge.cloud.aws.limits import MAX_URL_CHARACTERS
+from spire_bridge.cloud.entra.limits import MAX_FIELD_CHARACTERS
 from spire_bridge.cloud.finding import Finding
 from spire_bridge.issuer.url import IssuerUrl
 
@@ -36,7 +37,10 @@ _CLAUSES = (
     _Clause("Google", lambda _, url: url.scheme != "https", "the URL must be https", _GOOGLE),
     _Clause("Entra", lambda _, url: url.scheme != "https", "the URL must be https", _ENTRA),
     _Clause(
-        "Entra", lambda text, _: len(text) > 600, "the URL is longer than 600 characters", _ENTRA
+        "Entra",
+        lambda text, _: len(text) > MAX_FIELD_CHARACTERS,
+        f"the URL is longer than {MAX_FIELD_CHARACTERS} characters",
+        _ENTRA,
     ),
     _Clause(
         "Kubernetes", lambda _, url: url.scheme != "https", "the URL must be https", _KUBERNETES

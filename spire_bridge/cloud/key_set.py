@@ -6,7 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from spire_bridge.cloud.aws.limits import MAX_KEYS_OF_A_KIND
+from spire_bridge.cloud.entra import limits as entra
 from spire_bridge.cloud.finding import Finding
+from spire_bridge.cloud.google import limits as google
 from spire_bridge.issuer.documents import Documents
 from spire_bridge.issuer.key_set import KeySet
 
@@ -18,8 +20,8 @@ _ENTRA = "Microsoft Entra: error AADSTS5002738, not a supported signature algori
 _NIMBUS = "Nimbus JOSE + JWT: RemoteJWKSet, DEFAULT_HTTP_SIZE_LIMIT"
 
 _SUPPORTED = (
-    ("Google", frozenset({"RS256", "ES256"}), _GOOGLE),
-    ("Entra", frozenset({"RS256"}), _ENTRA),
+    ("Google", google.ALGORITHMS, _GOOGLE),
+    ("Entra", entra.ALGORITHMS, _ENTRA),
 )
 
 
