@@ -18,13 +18,19 @@ _AUDIENCE = re.compile(
     RESOURCE_PREFIX
     + r"projects/[0-9]+/locations/global/workloadIdentityPools/[^/]+/providers/[^/]+"
 )
+_FULL_NAME = (
+    f"{RESOURCE_PREFIX}projects/<number>/locations/global/workloadIdentityPools/<pool>/providers/…"
+)
+_ALGORITHMS = " or ".join(sorted(limits.ALGORITHMS))
+_P256 = ("EC", "P-256")
 _BAD_SIGNATURE = "Unable to verify the ID Token signature."
 
 
 def _exchange_audience(case: Case) -> Check:
     audience = case.trust.exchange_audience
-    wanted = f"{RESOURCE_PREFIX}projects/<number>/locations/global/workloadIdentityPools/…"
-    if _AUDIENCE.fullmatch(audience):
+    wanted = _FULL_NAME
+    is_own = audience == RESOURCE_PREFIX + case.trust.provider  # whose form parse_trust looked at
+    if is_own or _AUDIENCE.fullmatch(audience):
         return Check(shown(audience), wanted)
     message = (
         'Invalid value for "audience". This value should be the full resource name of the Identity'
@@ -43,7 +49,7 @@ def _exchange_audience(case: Case) -> Check:
 def _provider(case: Case) -> Check:
     trust = case.trust
     wanted = f"{trust.provider}, active"
-    is_named = trust.exchange_audience == RESOURCE_PREFIX + trust.provider
+    is_named = trust.exchange_audience.removeprefix(RESOURCE_PREFIX) == trust.provider
     if is_named and trust.enabled:
         return Check("active", wanted)
     message = (
@@ -87,12 +93,11 @@ def _issuer(case: Case) -> Check:
 
 def _algorithm(case: Case) -> Check:
     algorithm = case.presentation.token.algorithm
-    wanted = " or ".join(sorted(limits.ALGORITHMS))
     if algorithm in limits.ALGORITHMS:
-        return Check(shown(algorithm), wanted)
+        return Check(algorithm, _ALGORITHMS)
     return Check(
         shown(algorithm),
-        wanted,
+        _ALGORITHMS,
         Refusal("invalid_grant", _BAD_SIGNATURE, assumed=True),
         "set jwt_key_type of SPIRE to rsa-2048 or ec-p256",
     )
@@ -117,7 +122,7 @@ def _signing_key(case: Case) -> Check:
         found = f"kid {shown(key_id)}" if key_id is not None else "no kid"
         return Check(found, "a key of the issuer", refusal, fix)
     kind = (case.key.get("kty"), case.key.get("crv"))
-    if kind[0] == "RSA" or kind == ("EC", "P-256"):
+    if kind[0] == "RSA" or kind == _P256:
         return Check(f"kid {shown(key_id)}", "a key of the issuer")
     return Check(
         shown(" ".join(str(part) for part in kind if part)),

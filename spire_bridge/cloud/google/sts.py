@@ -18,7 +18,6 @@ from spire_bridge.cloud.google.case import Case
 from spire_bridge.cloud.google.credential_rules import CREDENTIAL_RULES
 from spire_bridge.cloud.google.iam_policy import MappedAttributes
 from spire_bridge.cloud.google.lint import lint, lint_subjects
-from spire_bridge.cloud.google.mapping import map_claims
 from spire_bridge.cloud.google.trust import GROUPS, SUBJECT, GoogleTrust, parse_trust
 from spire_bridge.cloud.presentation import Presentation
 from spire_bridge.cloud.rule import Rule, Verdict, judge
@@ -35,8 +34,7 @@ _EXCHANGE_AND_UNKNOWN_POLICY = (*_EXCHANGE, UNKNOWN_POLICY_RULE)
 
 def evaluate(presentation: Presentation, trust: GoogleTrust) -> Verdict:
     """What Google would say to the token. Never raises."""
-    case = Case(presentation, trust, map_claims(trust, presentation.token.claims))
-    return judge(TITLE, trust.name, _rules(trust), case, _identity)
+    return judge(TITLE, trust.name, _rules(trust), Case.of(presentation, trust), _identity)
 
 
 def _rules(trust: GoogleTrust) -> tuple[Rule[Case], ...]:

@@ -40,7 +40,8 @@ class ServiceAccount:
 class GoogleTrust:
     """A provider; `exchange_audience` is what the token request names it by.
 
-    `audiences` are those that a token may have. `uploaded_keys` stand in for the issuer's
+    `audiences` are those that a token may have: the allowed ones, which replace the default,
+    the provider's own name with and without its scheme. `uploaded_keys` stand in for the issuer's
     own, which Google then does not fetch.
     """
 
@@ -49,6 +50,7 @@ class GoogleTrust:
     enabled: bool
     issuer: str
     allowed_audiences: tuple[str, ...]
+    audiences: tuple[str, ...]
     exchange_audience: str
     mapping: Mapping[str, Expression]
     condition: Expression | None
@@ -58,12 +60,6 @@ class GoogleTrust:
     @property
     def pool(self) -> str:
         return self.provider.partition("/providers/")[0]
-
-    @property
-    def audiences(self) -> tuple[str, ...]:
-        """Those of the provider, which replace the default: its own name with two spellings."""
-        own = RESOURCE_PREFIX + self.provider
-        return self.allowed_audiences or (own, f"https:{own}")
 
 
 def parse_trust(data: bytes, *, name: str) -> GoogleTrust:
@@ -88,16 +84,17 @@ def parse_trust(data: bytes, *, name: str) -> GoogleTrust:
         whole.object("credentialConfiguration") if whole.has("credentialConfiguration") else None
     )
     uploaded = oidc.optional_text("jwksJson")
+    own = RESOURCE_PREFIX + resource
+    allowed = _allowed_audiences(oidc)
     return GoogleTrust(
         name=name,
         provider=resource,
         enabled=not provider.flag("disabled")
         and provider.optional_text("state") in {"", "ACTIVE", "STATE_UNSPECIFIED"},
         issuer=_issuer(oidc, uploaded=bool(uploaded)),
-        allowed_audiences=_allowed_audiences(oidc),
-        exchange_audience=configuration.text("audience")
-        if configuration
-        else RESOURCE_PREFIX + resource,
+        allowed_audiences=allowed,
+        audiences=allowed or (own, f"https:{own}"),
+        exchange_audience=configuration.text("audience") if configuration else own,
         mapping=_mapping(provider),
         condition=_condition(provider),
         uploaded_keys=IssuerDocuments.read(b"{}", uploaded.encode()) if uploaded else None,
