@@ -1,8 +1,8 @@
 """CEL (the Common Expression Language) as verifiers use it in conditions and mappings.
 
 An expression is compiled once, with the trust description that it stands in; what it comes
-to for a token is a value, or a `CelError` as a value. Expressions that only select, such as
-`claims.email`, need no library; all others need the optional extra `cel`.
+to for a token is a value, or a `CelError` as a value. The simple ones, which are most, need
+no engine (`cel_simple`); all others need the optional extra `cel`.
 """
 
 from __future__ import annotations
@@ -10,22 +10,20 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 from types import ModuleType
 from typing import Any
 
 from spire_bridge.cloud.cel_functions import Functions
-from spire_bridge.cloud.cel_syntax import (
-    members_read,
-    names,
-    selected_path,
-    without_optional_selections,
-)
+from spire_bridge.cloud.cel_result import CelError, CelFailure, wrong_type
+from spire_bridge.cloud.cel_simple import compile_simple
+from spire_bridge.cloud.cel_syntax import members_read, names, without_optional_selections
 from spire_bridge.cloud.trust_errors import InvalidTrust
 
 MAX_EXPRESSION_CHARACTERS = 8_192  # more than any verifier takes
 
 # Of the language definition: what the engine brings along, macros and types included.
+__all__ = ["CelError", "CelFailure", "Expression", "compile_expression"]
+
 _MACROS = frozenset({"all", "exists", "exists_one", "filter", "map"})
 _TYPES = frozenset(
     {"bool", "bytes", "double", "int", "list", "map", "null_type", "string", "type", "uint"}
@@ -42,20 +40,6 @@ _OPTIONAL = "__optional"  # the function that stands for `.?`
 
 # What a function raises, the engine raises as a RuntimeError.
 _ENGINE_ERRORS = (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError)
-
-
-class CelFailure(StrEnum):
-    MISSING_KEY = "missing key"
-    WRONG_TYPE = "wrong type"
-    FAILED = "failed"
-
-
-@dataclass(frozen=True, slots=True)
-class CelError:
-    """What CEL answers in place of a value. The message holds nothing of a token but keys."""
-
-    failure: CelFailure
-    message: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +60,12 @@ class Expression:
     def truth(self, roots: Mapping[str, Any]) -> bool | CelError:
         """What it comes to if that is a bool."""
         value = self._evaluate(roots)
-        return value if isinstance(value, bool | CelError) else _wrong_type(value, "bool")
+        return value if isinstance(value, bool | CelError) else wrong_type(value, "bool")
 
     def string(self, roots: Mapping[str, Any]) -> str | CelError:
         """What it comes to if that is a string."""
         value = self._evaluate(roots)
-        return value if isinstance(value, str | CelError) else _wrong_type(value, "string")
+        return value if isinstance(value, str | CelError) else wrong_type(value, "string")
 
     def strings(self, roots: Mapping[str, Any]) -> tuple[str, ...] | CelError:
         """What it comes to if that is a list of strings, or one string."""
@@ -91,7 +75,7 @@ class Expression:
         items = [value] if isinstance(value, str) else value
         if isinstance(items, list) and all(isinstance(item, str) for item in items):
             return tuple(items)
-        return _wrong_type(value, "list of strings")
+        return wrong_type(value, "list of strings")
 
 
 def compile_expression(
@@ -113,25 +97,10 @@ def compile_expression(
         raise InvalidTrust(
             f"{where}: the expression has {len(text)} characters; {max_characters} are allowed"
         )
-    path = selected_path(text)
-    if path is not None and path[0] in roots:
-        return Expression(text, frozenset({path[0]}), _selecting(path))
+    simple = compile_simple(text, roots, functions)
+    if simple is not None:
+        return Expression(text, *simple)
     return Expression(text, *_compiled(text, where, frozenset(roots), functions))
-
-
-def _selecting(path: tuple[str, ...]) -> Callable[[Mapping[str, Any]], Any]:
-    def evaluate(roots: Mapping[str, Any]) -> Any:
-        value: Any = roots
-        for member in path:
-            if not isinstance(value, Mapping):
-                return _wrong_type(value, "map")
-            try:
-                value = value[member]
-            except KeyError:
-                return CelError(CelFailure.MISSING_KEY, f"no such key: {member}")
-        return value
-
-    return evaluate
 
 
 def _compiled(
@@ -226,10 +195,3 @@ def _reason(error: Exception) -> str:
     """The engine's first line without the expression that it repeats."""
     text = str(error)
     return text.partition("ERROR: <input>:")[2].partition("\n")[0] or "it can't be parsed"
-
-
-def _wrong_type(value: Any, wanted: str) -> CelError:
-    kind = {str: "string", dict: "map", type(None): "null", float: "double"}.get(
-        type(value), type(value).__name__
-    )
-    return CelError(CelFailure.WRONG_TYPE, f"got {kind}, want {wanted}")

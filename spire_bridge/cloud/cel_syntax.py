@@ -21,35 +21,46 @@ _NO_NAMES = frozenset({"in", "true", "false", "null"})
 
 
 @dataclass(frozen=True, slots=True)
-class _Token:
+class Token:
     kind: str
     text: str
 
 
-def selected_path(expression: str) -> tuple[str, ...] | None:
-    """The path of an expression that only selects, such as `claims.email` or `claims['a.b']`.
+def tokens_of(expression: str) -> list[Token]:
+    return [
+        Token(str(match.lastgroup), match.group())
+        for match in _TOKEN.finditer(expression)
+        if match.lastgroup != "space"
+    ]
 
-    The root comes first. None if the expression does anything else.
+
+def read_path(tokens: Sequence[Token]) -> tuple[tuple[str, ...], int]:
+    """The selection that tokens begin with, such as `claims.email` or `claims['a.b']`, its root
+    first, and how many tokens it takes; empty if they begin with none.
     """
-    tokens = _tokens(expression)
     if not tokens or not _is_name(tokens[0]):
-        return None
+        return (), 0
     path, at = [tokens[0].text], 1
-    while at < len(tokens):
+    while at < len(tokens) and tokens[at].text != ".?":
         step = _selection(tokens, at)
-        if step is None or tokens[at].text == ".?":
-            return None
+        if step is None:
+            break
         member, at = step
         path.append(member)
-    return tuple(path)
+    return tuple(path), at
+
+
+def plain_string(text: str) -> str | None:
+    """What a string token without escapes stands for."""
+    return text[1:-1] if _PLAIN_STRING.fullmatch(text) else None
 
 
 def members_read(expression: str, root: str) -> frozenset[str] | None:
     """The members of a root that an expression may read; None if it may read any of them."""
-    tokens = _tokens(expression)
+    tokens = tokens_of(expression)
     members: set[str] = set()
     for at, token in enumerate(tokens):
-        if token != _Token("name", root) or (at and tokens[at - 1].text in {".", ".?"}):
+        if token != Token("name", root) or (at and tokens[at - 1].text in {".", ".?"}):
             continue
         step = _selection(tokens, at + 1)
         if step is None or _text(tokens, step[1]) == "(":  # the root itself, or its method
@@ -60,7 +71,7 @@ def members_read(expression: str, root: str) -> frozenset[str] | None:
 
 def names(expression: str) -> Collection[str]:
     """Every name in an expression, outside strings."""
-    return {token.text for token in _tokens(expression) if token.kind == "name"}
+    return {token.text for token in tokens_of(expression) if token.kind == "name"}
 
 
 def without_optional_selections(expression: str, function: str) -> str:
@@ -70,7 +81,7 @@ def without_optional_selections(expression: str, function: str) -> str:
     """
     if ".?" not in expression:
         return expression
-    tokens = _tokens(expression)
+    tokens = tokens_of(expression)
     written: list[str] = []
     start = 0  # of the chain of selections that ends at `at`
     at = 0
@@ -89,7 +100,7 @@ def without_optional_selections(expression: str, function: str) -> str:
     return " ".join(written)
 
 
-def _optional_chain(tokens: Sequence[_Token], at: int) -> tuple[list[str], int]:
+def _optional_chain(tokens: Sequence[Token], at: int) -> tuple[list[str], int]:
     members: list[str] = []
     allowed = {".?"}
     while _text(tokens, at) in allowed and at + 1 < len(tokens):
@@ -101,7 +112,7 @@ def _optional_chain(tokens: Sequence[_Token], at: int) -> tuple[list[str], int]:
     return members, at
 
 
-def _selection(tokens: Sequence[_Token], at: int) -> tuple[str, int] | None:
+def _selection(tokens: Sequence[Token], at: int) -> tuple[str, int] | None:
     """The member that is selected at a place, and the place after it."""
     match [token.text for token in tokens[at : at + 3]]:
         case [".", name, *_] | [".?", name, *_] if tokens[at + 1].kind == "name":
@@ -111,17 +122,9 @@ def _selection(tokens: Sequence[_Token], at: int) -> tuple[str, int] | None:
     return None
 
 
-def _tokens(expression: str) -> list[_Token]:
-    return [
-        _Token(str(match.lastgroup), match.group())
-        for match in _TOKEN.finditer(expression)
-        if match.lastgroup != "space"
-    ]
-
-
-def _is_name(token: _Token) -> bool:
+def _is_name(token: Token) -> bool:
     return token.kind == "name" and token.text not in _NO_NAMES
 
 
-def _text(tokens: Sequence[_Token], at: int) -> str:
+def _text(tokens: Sequence[Token], at: int) -> str:
     return tokens[at].text if at < len(tokens) else ""

@@ -178,9 +178,10 @@ def test_what_does_not_fit_the_provider(members: dict[str, Any], problem: str) -
 
 def test_the_common_case_needs_no_engine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "cel", None)
-    assert read(PROVIDER).condition is None
+    prefix = "assertion.sub.startsWith('spiffe://example.org/')"
+    assert read({**PROVIDER, "attributeCondition": prefix}).condition is not None
     with pytest.raises(InvalidTrust, match=r"p\.json: attributeCondition: ") as raised:
-        read({**PROVIDER, "attributeCondition": "assertion.sub == 'a'"})
+        read({**PROVIDER, "attributeCondition": f"{prefix} || assertion.sub == 'a'"})
     assert raised.value.hint == "pip install 'spire-bridge[cel]'"
 
 
