@@ -12,7 +12,7 @@ from typing import Any
 
 from spire_bridge.cloud.cel_functions import Functions
 from spire_bridge.cloud.cel_result import CelError, CelFailure, wrong_type
-from spire_bridge.cloud.cel_syntax import Token, plain_string, read_path, tokens_of
+from spire_bridge.cloud.cel_syntax import Token, plain_string, read_path, tokens_of, whole_path
 
 Evaluate = Callable[[Mapping[str, Any]], Any]
 
@@ -70,14 +70,14 @@ def _term(tokens: Sequence[Token], methods: Functions) -> tuple[str, Evaluate] |
     texts = [token.text for token in tokens]
     match texts:
         case ["has", "(", *_, ")"]:
-            path = _whole_path(tokens[2:-1])
+            path = whole_path(tokens[2:-1])
             is_field = len(texts) > 5 and texts[-3] == "."  # has(a['b']) is no CEL
             return (path[0], _has(path)) if path is not None and is_field else None
         case [literal, "in", *_]:
-            path, string = _whole_path(tokens[2:]), plain_string(literal)
+            path, string = whole_path(tokens[2:]), plain_string(literal)
             return None if path is None or string is None else (path[0], _in(string, path))
         case [*_, ("==" | "!=") as operator, literal]:
-            path, string = _whole_path(tokens[:-2]), plain_string(literal)
+            path, string = whole_path(tokens[:-2]), plain_string(literal)
             if path is None or string is None:
                 return None
             return path[0], _compared(path, string, equal=operator == "==")
@@ -93,11 +93,6 @@ def _term(tokens: Sequence[Token], methods: Functions) -> tuple[str, Evaluate] |
     if method is None or arguments is None or len(path) < 2:
         return None
     return path[0], _calling(path[:-1], path[-1], method, arguments)
-
-
-def _whole_path(tokens: Sequence[Token]) -> tuple[str, ...] | None:
-    path, at = read_path(tokens)
-    return path if path and at == len(tokens) else None
 
 
 def _arguments(texts: Sequence[str]) -> list[str] | None:

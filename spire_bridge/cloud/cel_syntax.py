@@ -50,6 +50,17 @@ def read_path(tokens: Sequence[Token]) -> tuple[tuple[str, ...], int]:
     return tuple(path), at
 
 
+def whole_path(tokens: Sequence[Token]) -> tuple[str, ...] | None:
+    """The selection that tokens are, and nothing beside it."""
+    path, at = read_path(tokens)
+    return path if path and at == len(tokens) else None
+
+
+def selected_path(expression: str) -> tuple[str, ...] | None:
+    """The path of an expression that only selects; None if it does anything else."""
+    return whole_path(tokens_of(expression))
+
+
 def plain_string(text: str) -> str | None:
     """What a string token without escapes stands for."""
     return text[1:-1] if _PLAIN_STRING.fullmatch(text) else None

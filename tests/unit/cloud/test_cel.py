@@ -13,7 +13,11 @@ from hypothesis import strategies as st
 from spire_bridge.cloud import cel_functions
 from spire_bridge.cloud.cel import CelError, CelFailure, Expression, compile_expression
 from spire_bridge.cloud.cel_simple import compile_simple
-from spire_bridge.cloud.cel_syntax import members_read, without_optional_selections
+from spire_bridge.cloud.cel_syntax import (
+    members_read,
+    selected_path,
+    without_optional_selections,
+)
 from spire_bridge.cloud.trust_errors import InvalidTrust
 
 CLAIMS = {
@@ -175,6 +179,12 @@ def test_simple_expressions(text: str) -> None:
 )  # fmt: skip
 def test_what_is_left_to_the_engine(text: str) -> None:
     assert compile_simple(text, {"a"}, cel_functions.GOOGLE) is None
+
+
+def test_selections_are_told_from_anything_else() -> None:
+    assert selected_path("a.b['c.d'][\"e\"]") == ("a", "b", "c.d", "e")
+    for other in ("", "a.b()", "a[0]", "a.b + c", "true", "a.?b", "'a'", "a b", "a['\\x']"):
+        assert selected_path(other) is None
 
 
 def test_the_members_that_an_expression_reads() -> None:
