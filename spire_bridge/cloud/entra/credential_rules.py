@@ -89,9 +89,9 @@ def _kind(case: Case) -> Check:
 
 
 def _issuer(case: Case) -> Check:
-    wanted = shown(" or ".join(sorted({c.issuer for c in case.trust.credentials})))
     if case.of_issuer:
-        return Check(shown(case.issuer), wanted)
+        return _exactly(case.issuer)
+    wanted = shown(" or ".join(sorted({c.issuer for c in case.trust.credentials})))
     return Check(
         shown(case.issuer) or "no issuer",
         wanted,
@@ -101,10 +101,10 @@ def _issuer(case: Case) -> Check:
 
 
 def _subject(case: Case) -> Check:
+    if case.of_subject:
+        return _exactly(case.subject)
     subjects = [c.subject for c in case.of_issuer if not c.expression]
     wanted = shown(" or ".join(subjects)) or "no subject: the credential is a flexible one"
-    if case.of_subject:
-        return Check(shown(case.subject), wanted)
     found = shown(case.subject) or "no subject"
     if not subjects:
         return Check(
@@ -127,11 +127,11 @@ def _subject(case: Case) -> Check:
 
 
 def _audience(case: Case) -> Check:
+    if case.of_audience:
+        return _exactly(case.of_audience[0].audiences[0])
     audiences = ", ".join(case.presentation.token.audiences())
     accepted = [c.audiences[0] for c in case.of_subject]
     found, wanted = shown(audiences) or "no audience", shown(" or ".join(accepted))
-    if case.of_audience:
-        return Check(found, wanted)
     several = len(case.presentation.token.audiences()) != 1
     return Check(
         found,
@@ -139,6 +139,11 @@ def _audience(case: Case) -> Check:
         refusals.no_match(700212, "audience", audiences, assumed=several),
         f"fetch the SVID with the audience {shown(accepted[0])}",
     )
+
+
+def _exactly(value: str) -> Check:
+    text = shown(value)
+    return Check(text, text)
 
 
 CREDENTIAL_RULES: tuple[Rule[Case], ...] = (

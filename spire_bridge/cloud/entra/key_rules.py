@@ -13,6 +13,10 @@ from spire_bridge.jose.compact import base64url_decode
 _CODES = "Microsoft Entra: authentication and authorization error codes"
 _SPIRE_TUTORIAL = "SPIFFE: SPIRE and Azure AD OIDC federation, set_key_use"
 
+_WANTED_TIME = (
+    "between nbf and exp, where a difference of"
+    f" {limits.ASSUMED_CLOCK_SKEW_SECONDS} s is assumed to be tolerated"
+)
 _SHA1_BYTES = 20  # what identifies a certificate (RFC 7515 section 4.1.7)
 
 
@@ -80,14 +84,12 @@ def _validity(case: Case) -> Check:
     token, now = case.presentation.token, case.presentation.now
     not_before, expires_at = token.time("nbf"), token.time("exp")
     skew = limits.ASSUMED_CLOCK_SKEW_SECONDS
-    starts, ends = _written(not_before or 0), _written(expires_at or 0)
-    found = f"{starts} to {ends}"
-    wanted = f"{_written(now)}, with a difference of {skew} s assumed to be tolerated"
     if expires_at is not None and (not_before or 0) - skew <= now < expires_at + skew:
-        return Check(found, wanted)
+        return Check(f"{expires_at - now:.0f} s left", _WANTED_TIME)
+    starts, ends = _written(not_before or 0), _written(expires_at or 0)
     return Check(
-        found if expires_at is not None else "no exp",
-        wanted,
+        f"{starts} to {ends}, at {_written(now)}" if expires_at is not None else "no exp",
+        _WANTED_TIME,
         refusals.out_of_time(_written(now), starts, ends, assumed=expires_at is None),
         "fetch a fresh SVID for each request, and set the clocks",
     )

@@ -11,6 +11,7 @@ from spire_bridge.cloud.presented_token import shown
 from spire_bridge.cloud.rule import Check, Refusal, Rule
 
 _PROVIDER = "Google Cloud IAM: WorkloadIdentityPoolProvider"
+_MOST_BYTES = f"at most {limits.MAX_SUBJECT_BYTES} bytes"
 _IMPERSONATION = "Google Cloud IAM Credentials v1: generateAccessToken"
 
 
@@ -34,7 +35,7 @@ def _mapped_type(case: Case) -> Check:
 def _subject_size(case: Case) -> Check:
     assert isinstance(case.mapped, MappedAttributes)
     size = len(case.mapped.subject.encode(errors="surrogatepass"))
-    wanted = f"at most {limits.MAX_SUBJECT_BYTES} bytes"
+    wanted = _MOST_BYTES
     if size <= limits.MAX_SUBJECT_BYTES:
         return Check(f"{size} bytes", wanted)
     message = (

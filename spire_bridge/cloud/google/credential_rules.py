@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from spire_bridge.cloud.google import limits
 from spire_bridge.cloud.google.case import Case
@@ -22,6 +23,8 @@ _FULL_NAME = (
     f"{RESOURCE_PREFIX}projects/<number>/locations/global/workloadIdentityPools/<pool>/providers/…"
 )
 _ALGORITHMS = " or ".join(sorted(limits.ALGORITHMS))
+_MOST_AHEAD = f"at most {limits.MAX_CLOCK_SKEW_SECONDS} s ahead"
+_MOST_AGO = f"at most {limits.MAX_CLOCK_SKEW_SECONDS} s ago"
 _P256 = ("EC", "P-256")
 _BAD_SIGNATURE = "Unable to verify the ID Token signature."
 
@@ -146,25 +149,29 @@ def _signature(case: Case) -> Check:
 
 def _audience(case: Case) -> Check:
     audiences, allowed = case.presentation.token.audiences(), case.trust.audiences
-    found = shown(", ".join(audiences)) or "no audience"
-    wanted = shown(" or ".join(allowed))
-    if any(audience in allowed for audience in audiences):
-        return Check(found, wanted)
-    message = (
-        f"The audience in ID Token [{', '.join(audiences)}] does not match the expected audience."
-    )
+    wanted = _either(allowed)
+    for audience in audiences:
+        if audience in allowed:
+            return Check(shown(audience), wanted)
+    listed = ", ".join(audiences)
+    message = f"The audience in ID Token [{listed}] does not match the expected audience."
     return Check(
-        found,
+        shown(listed) or "no audience",
         wanted,
         Refusal("invalid_grant", message, assumed=len(audiences) != 1),
         f"fetch the SVID with the audience {shown(allowed[0])}",
     )
 
 
+@lru_cache(maxsize=1024)
+def _either(audiences: tuple[str, ...]) -> str:
+    return shown(" or ".join(audiences))
+
+
 def _issued(case: Case) -> Check:
     issued_at = case.presentation.token.time("iat")
     latest = case.presentation.now + limits.MAX_CLOCK_SKEW_SECONDS
-    wanted = f"at most {limits.MAX_CLOCK_SKEW_SECONDS} s ahead"
+    wanted = _MOST_AHEAD
     if issued_at is not None and issued_at <= latest:
         return Check(_seconds(issued_at), wanted)
     if issued_at is None:
@@ -182,7 +189,7 @@ def _issued(case: Case) -> Check:
 def _expiry(case: Case) -> Check:
     expires_at = case.presentation.token.time("exp")
     earliest = case.presentation.now - limits.MAX_CLOCK_SKEW_SECONDS
-    wanted = f"at most {limits.MAX_CLOCK_SKEW_SECONDS} s ago"
+    wanted = _MOST_AGO
     if expires_at is not None and expires_at > earliest:
         return Check(_seconds(expires_at), wanted)
     return Check(

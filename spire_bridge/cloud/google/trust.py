@@ -38,7 +38,7 @@ class ServiceAccount:
 
 @dataclass(frozen=True, slots=True)
 class GoogleTrust:
-    """A provider; `exchange_audience` is what the token request names it by.
+    """A provider in its pool; `exchange_audience` is what the token request names it by.
 
     `audiences` are those that a token may have: the allowed ones, which replace the default,
     the provider's own name with and without its scheme. `uploaded_keys` stand in for the issuer's
@@ -47,6 +47,7 @@ class GoogleTrust:
 
     name: str
     provider: str
+    pool: str
     enabled: bool
     issuer: str
     allowed_audiences: tuple[str, ...]
@@ -56,10 +57,6 @@ class GoogleTrust:
     condition: Expression | None
     uploaded_keys: IssuerDocuments | None
     service_account: ServiceAccount | None
-
-    @property
-    def pool(self) -> str:
-        return self.provider.partition("/providers/")[0]
 
 
 def parse_trust(data: bytes, *, name: str) -> GoogleTrust:
@@ -89,6 +86,7 @@ def parse_trust(data: bytes, *, name: str) -> GoogleTrust:
     return GoogleTrust(
         name=name,
         provider=resource,
+        pool=resource.partition("/providers/")[0],
         enabled=not provider.flag("disabled")
         and provider.optional_text("state") in {"", "ACTIVE", "STATE_UNSPECIFIED"},
         issuer=_issuer(oidc, uploaded=bool(uploaded)),
