@@ -19,11 +19,11 @@ from spire_bridge.cloud.cel_simple import compile_simple
 from spire_bridge.cloud.cel_syntax import members_read, names, without_optional_selections
 from spire_bridge.cloud.trust_errors import InvalidTrust
 
-MAX_EXPRESSION_CHARACTERS = 8_192  # more than any verifier takes
-
-# Of the language definition: what the engine brings along, macros and types included.
 __all__ = ["CelError", "CelFailure", "Expression", "compile_expression"]
 
+MAX_EXPRESSION_CHARACTERS = 8_192  # more than any verifier takes
+
+# Of the language definition: what the engine brings along.
 _MACROS = frozenset({"all", "exists", "exists_one", "filter", "map"})
 _TYPES = frozenset(
     {"bool", "bytes", "double", "int", "list", "map", "null_type", "string", "type", "uint"}

@@ -6,6 +6,7 @@ from spire_bridge.cloud.cel import CelError
 from spire_bridge.cloud.google import limits
 from spire_bridge.cloud.google.case import Case
 from spire_bridge.cloud.google.iam_policy import IMPERSONATING_ROLES, MappedAttributes
+from spire_bridge.cloud.google.mapping import condition_roots
 from spire_bridge.cloud.google.trust import GROUPS, SUBJECT
 from spire_bridge.cloud.presented_token import shown
 from spire_bridge.cloud.rule import Check, Refusal, Rule
@@ -35,9 +36,8 @@ def _mapped_type(case: Case) -> Check:
 def _subject_size(case: Case) -> Check:
     assert isinstance(case.mapped, MappedAttributes)
     size = len(case.mapped.subject.encode(errors="surrogatepass"))
-    wanted = _MOST_BYTES
     if size <= limits.MAX_SUBJECT_BYTES:
-        return Check(f"{size} bytes", wanted)
+        return Check(f"{size} bytes", _MOST_BYTES)
     message = (
         f"The size of mapped attribute {SUBJECT} exceeds the {limits.MAX_SUBJECT_BYTES} bytes"
         " limit. Either modify your attribute mapping or the incoming assertion to produce a mapped"
@@ -45,7 +45,7 @@ def _subject_size(case: Case) -> Check:
     )
     return Check(
         f"{size} bytes",
-        wanted,
+        _MOST_BYTES,
         Refusal("invalid_request", message, assumed=True),
         "shorten it in the mapping, as with assertion.sub.extract('spiffe://{path}'),"
         " or give the workload a shorter SPIFFE ID",
@@ -57,13 +57,7 @@ def _condition(case: Case) -> Check:
     if condition is None:
         return Check("no condition", "every token of the issuer")
     assert isinstance(mapped, MappedAttributes)
-    outcome = condition.truth(
-        {
-            "assertion": case.presentation.token.claims,
-            "google": {"subject": mapped.subject, "groups": list(mapped.groups)},
-            "attribute": dict(mapped.attributes),
-        }
-    )
+    outcome = condition.truth(condition_roots(case.trust, case.presentation.token.claims, mapped))
     if outcome is True:
         return Check("true", shown(condition.text))
     failed = isinstance(outcome, CelError)

@@ -31,10 +31,9 @@ _BAD_SIGNATURE = "Unable to verify the ID Token signature."
 
 def _exchange_audience(case: Case) -> Check:
     audience = case.trust.exchange_audience
-    wanted = _FULL_NAME
     is_own = audience == RESOURCE_PREFIX + case.trust.provider  # whose form parse_trust looked at
     if is_own or _AUDIENCE.fullmatch(audience):
-        return Check(shown(audience), wanted)
+        return Check(shown(audience), _FULL_NAME)
     message = (
         'Invalid value for "audience". This value should be the full resource name of the Identity'
         " Provider. See https://cloud.google.com/iam/docs/reference/sts/rest/v1/TopLevel/token for"
@@ -42,7 +41,7 @@ def _exchange_audience(case: Case) -> Check:
     )
     return Check(
         shown(audience),
-        wanted,
+        _FULL_NAME,
         Refusal("invalid_request", message),
         "write the provider's full name, with the project's number, as audience of the credential"
         " configuration",
@@ -171,16 +170,17 @@ def _either(audiences: tuple[str, ...]) -> str:
 def _issued(case: Case) -> Check:
     issued_at = case.presentation.token.time("iat")
     latest = case.presentation.now + limits.MAX_CLOCK_SKEW_SECONDS
-    wanted = _MOST_AHEAD
     if issued_at is not None and issued_at <= latest:
-        return Check(_seconds(issued_at), wanted)
+        return Check(_seconds(issued_at), _MOST_AHEAD)
     if issued_at is None:
-        return Check("no iat", wanted, _stale(case, assumed=True), "sign tokens with the claim iat")
+        return Check(
+            "no iat", _MOST_AHEAD, _stale(case, assumed=True), "sign tokens with the claim iat"
+        )
     # 60 s passed and 119 s did not; where the line is between them was not measured.
     assumed = issued_at < latest + 59
     return Check(
         f"{issued_at - case.presentation.now:.0f} s ahead",
-        wanted,
+        _MOST_AHEAD,
         _stale(case, assumed=assumed),
         "set the clock of the SPIRE server",
     )
@@ -189,12 +189,11 @@ def _issued(case: Case) -> Check:
 def _expiry(case: Case) -> Check:
     expires_at = case.presentation.token.time("exp")
     earliest = case.presentation.now - limits.MAX_CLOCK_SKEW_SECONDS
-    wanted = _MOST_AGO
     if expires_at is not None and expires_at > earliest:
-        return Check(_seconds(expires_at), wanted)
+        return Check(_seconds(expires_at), _MOST_AGO)
     return Check(
         "no exp" if expires_at is None else f"{case.presentation.now - expires_at:.0f} s ago",
-        wanted,
+        _MOST_AGO,
         _stale(case, assumed=expires_at is None),
         "fetch a fresh SVID for each exchange",
     )

@@ -7,7 +7,7 @@ from typing import Any
 
 from spire_bridge.cloud.google import limits
 from spire_bridge.cloud.google.iam_policy import MappedAttributes
-from spire_bridge.cloud.google.mapping import map_claims
+from spire_bridge.cloud.google.mapping import condition_roots, map_claims
 from spire_bridge.cloud.google.trust import SUBJECT, GoogleTrust, ServiceAccount
 from spire_bridge.cloud.lint_finding import LintFinding, Severity
 from spire_bridge.cloud.presented_token import shown
@@ -73,12 +73,7 @@ def _passes(trust: GoogleTrust, subject: str) -> bool:
     mapped = map_claims(trust, claims)
     if trust.condition is None or not isinstance(mapped, MappedAttributes):
         return False
-    roots = {
-        "assertion": claims,
-        "google": {"subject": mapped.subject, "groups": list(mapped.groups)},
-        "attribute": dict(mapped.attributes),
-    }
-    return trust.condition.truth(roots) is True
+    return trust.condition.truth(condition_roots(trust, claims, mapped)) is True
 
 
 def _audiences(trust: GoogleTrust) -> Iterator[LintFinding]:

@@ -40,3 +40,13 @@ def map_claims(trust: GoogleTrust, claims: Mapping[str, Any]) -> MappedAttribute
                 return Unmapped(key, "STRING", value)
             attributes.append((key.removeprefix("attribute."), value))
     return MappedAttributes(subject, groups, tuple(attributes))
+
+
+def condition_roots(
+    trust: GoogleTrust, claims: Mapping[str, Any], mapped: MappedAttributes
+) -> Mapping[str, Any]:
+    """What a condition may name: the claims, and what was mapped from them."""
+    google: dict[str, Any] = {"subject": mapped.subject}
+    if GROUPS in trust.mapping:
+        google["groups"] = list(mapped.groups)
+    return {"assertion": claims, "google": google, "attribute": dict(mapped.attributes)}

@@ -272,6 +272,11 @@ def test_clocks_may_differ_by_five_minutes(claims: dict[str, Any]) -> None:
     assert verdict(token(**claims), trust()).accepted
 
 
+def test_a_time_that_no_calendar_has() -> None:
+    refusal = refused(verdict(token(nbf=10**18), trust()), "validity")
+    assert "valid from 9999-12-31T23:59:59.0000000Z" in refusal.message
+
+
 @given(data=st.binary() | st.text(), found=st.binary())
 def test_no_token_raises(data: bytes | str, found: bytes) -> None:
     read = IssuerDocuments.read(found, found)

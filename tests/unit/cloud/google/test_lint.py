@@ -87,6 +87,11 @@ def test_findings(members: dict[str, Any], rule: str, severity: str, place: str)
     assert rules(trust(**members)) == [(rule, Severity(severity), f"p.json: {place}")]
 
 
+def test_a_mapping_that_needs_more_claims_says_nothing_of_the_condition() -> None:
+    mapping = {"google.subject": "assertion.sub", "attribute.team": "assertion.team"}
+    assert rules(trust(attributeMapping=mapping, attributeCondition="true")) == []
+
+
 def test_an_issuer_that_only_uploaded_keys_allow() -> None:
     oidc = {**OIDC, "issuerUri": "spire.internal", "jwksJson": '{"keys": []}'}
     found = [rule for rule, *_ in rules(trust(oidc=oidc))]

@@ -275,6 +275,21 @@ def test_a_condition_reads_what_was_mapped() -> None:
     assert verdict(token(), subject).accepted
 
 
+def test_a_condition_on_what_is_not_mapped_fails() -> None:
+    unmapped = trust(
+        attributeMapping={"google.subject": "assertion.sub"},
+        attributeCondition="!('admins' in google.groups)",
+    )
+    assert refused(verdict(token(), unmapped), "attribute condition").assumed
+
+
+def test_an_attribute_whose_claim_is_absent() -> None:
+    mapping = {**PROVIDER_JSON["attributeMapping"], "attribute.team": "assertion.team"}
+    refusal = refused(verdict(token(), trust(attributeMapping=mapping)), "mapped attributes")
+    assert refusal.message == "The mapped attribute 'attribute.team' must be of type STRING."
+    assert verdict(token(team="a"), trust(attributeMapping=mapping)).accepted
+
+
 def account(*bindings: Any, **members: Any) -> GoogleTrust:
     described = {"serviceAccount": EMAIL, "iamPolicy": {"bindings": list(bindings)}, **members}
     return trust(described)
