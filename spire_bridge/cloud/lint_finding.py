@@ -1,4 +1,4 @@
-"""What a reviewer should look at in a trust description."""
+"""What a look at trust descriptions and subjects finds, before any token is there."""
 
 from __future__ import annotations
 
@@ -14,7 +14,11 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class LintFinding:
-    """A rule of ours that a description breaks, where, and what to do about it."""
+    """What is wrong or weaker than meant, where, and what to do about it.
+
+    `rule` is a stable short name; `place` is the description and the member in it, or the
+    subject that is concerned.
+    """
 
     rule: str
     severity: Severity
