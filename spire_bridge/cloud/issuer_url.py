@@ -9,6 +9,7 @@ from urllib.parse import SplitResult, urlsplit
 from spire_bridge.cloud.aws.limits import MAX_URL_CHARACTERS
 from spire_bridge.cloud.entra.limits import MAX_FIELD_CHARACTERS
 from spire_bridge.cloud.finding import Finding
+from spire_bridge.cloud.kubernetes import issuer_rules
 from spire_bridge.issuer.url import IssuerUrl
 
 
@@ -23,7 +24,6 @@ class _Clause:
 _AWS = "AWS IAM: CreateOpenIDConnectProvider, parameter Url"
 _GOOGLE = "Google Cloud IAM: WorkloadIdentityPoolProvider, oidc.issuerUri"
 _ENTRA = "Microsoft Graph: federatedIdentityCredential, issuer"
-_KUBERNETES = "Kubernetes: AuthenticationConfiguration, jwt[].issuer.url"
 
 _CLAUSES = (
     _Clause("AWS", lambda _, url: url.scheme != "https", "the URL must be https", _AWS),
@@ -42,8 +42,9 @@ _CLAUSES = (
         f"the URL is longer than {MAX_FIELD_CHARACTERS} characters",
         _ENTRA,
     ),
-    _Clause(
-        "Kubernetes", lambda _, url: url.scheme != "https", "the URL must be https", _KUBERNETES
+    *(
+        _Clause("Kubernetes", refuses, reason, issuer_rules.SOURCE)
+        for refuses, reason in issuer_rules.URL_RULES
     ),
 )
 
