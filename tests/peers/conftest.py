@@ -15,6 +15,7 @@ from trust_domains.sandboxed import SandboxUnderTest
 from trust_domains.spire_or_skip import running_spire
 from trust_domains.under_test import TrustDomainUnderTest
 from verifiers import libraries
+from verifiers.api_server import ApiServer
 from verifiers.envoy import Envoy
 from verifiers.issuers import NAME, IssuerUnderTest, free_url, serving
 from verifiers.line_program import LineProgram
@@ -22,6 +23,7 @@ from verifiers.openbao import OpenBao, running_openbao
 from verifiers.private_ca import PrivateCa
 from verifiers.pyjwt import PyJwt
 from verifiers.seaweedfs import SeaweedFs, running_seaweedfs
+from verifiers.toolchains import go_program
 
 KINDS = ["sandbox", "spire"]
 
@@ -95,6 +97,11 @@ def go_oidc(tmp_path_factory: pytest.TempPathFactory) -> LineProgram:
 @pytest.fixture(scope="session")
 def kubernetes(tmp_path_factory: pytest.TempPathFactory) -> LineProgram:
     return libraries.kubernetes(tmp_path_factory.mktemp("go"))
+
+
+@pytest.fixture(scope="session")
+def api_server(tmp_path_factory: pytest.TempPathFactory) -> ApiServer:
+    return ApiServer(go_program("authentication", tmp_path_factory.mktemp("go")))
 
 
 @pytest.fixture(scope="session")

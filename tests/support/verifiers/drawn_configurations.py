@@ -118,20 +118,27 @@ def broken_configurations() -> list[dict[str, Any]]:
         }
         for path, value in change.items():
             _put(entry, path.split("."), value)
-        broken.append(_of(entry))
+        broken.append(of_entries(entry))
     entry = {
         "issuer": {"url": ISSUER, "audiences": [AUDIENCE]},
         "claimMappings": {"username": {"claim": "sub", "prefix": ""}},
     }
-    broken += [_of(entry, entry), _of(*[entry] * 65), {**_of(entry), "kind": "Other"}]
+    broken += [
+        of_entries(entry, entry),
+        of_entries(*[entry] * 65),
+        {**of_entries(entry), "kind": "Other"},
+    ]
     discovered = {**entry, "issuer": {**entry["issuer"], "discoveryURL": "https://d.test/x"}}
     second = {**discovered, "issuer": {**discovered["issuer"], "url": "https://second.test"}}
-    broken.append(_of(discovered, second))
-    broken.append({**_of(entry), "anonymous": {"enabled": False, "conditions": [{"path": "/x"}]}})
+    broken.append(of_entries(discovered, second))
+    broken.append(
+        {**of_entries(entry), "anonymous": {"enabled": False, "conditions": [{"path": "/x"}]}}
+    )
     return broken
 
 
-def _of(*entries: dict[str, Any]) -> dict[str, Any]:
+def of_entries(*entries: dict[str, Any]) -> dict[str, Any]:
+    """A configuration of these entries of `jwt`."""
     return {
         "apiVersion": "apiserver.config.k8s.io/v1",
         "kind": "AuthenticationConfiguration",

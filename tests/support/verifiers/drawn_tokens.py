@@ -16,6 +16,7 @@ AUDIENCE = "relying-party"
 WEB = "spiffe://peers.test/ns/prod/sa/web"
 
 Claims = dict[str, Any]
+Change = Callable[[Claims, "Draw"], None]
 
 RSA = {"kid": "rsa", "alg": "RS256"}
 EC = {"kid": "ec", "alg": "ES256"}
@@ -28,11 +29,13 @@ class Draw:
 
     random: random.Random
     now: int
+    more_changes: tuple[Change, ...] = ()
 
     def token(self) -> str:
         """A good one, with at most two things changed."""
         claims = self._claims()
-        for change in self.random.sample(_CHANGES, self.random.choices((0, 1, 2), (5, 5, 1))[0]):
+        changes = (*_CHANGES, *self.more_changes)
+        for change in self.random.sample(changes, self.random.choices((0, 1, 2), (5, 5, 1))[0]):
             change(claims, self)
         if self.random.random() < 0.85:
             return signed(claims)
@@ -50,6 +53,7 @@ class Draw:
             "exp": self.now + 300,
             "jti": "7a1e",
             "team": "payments",
+            "empty": "",
             "n": self.any(5, 5.0, 5.7),
             "groups": ["web", "prod"],
             "email": "web@peers.test",
@@ -66,14 +70,14 @@ def signed(claims: Claims | bytes, header: dict[str, Any] | None = None, key: An
     return f"{data}.{base64.urlsafe_b64encode(made).rstrip(b'=').decode()}"
 
 
-def _set(name: str, *values: Any) -> Callable[[Claims, Draw], None]:
+def _set(name: str, *values: Any) -> Change:
     def change(claims: Claims, draw: Draw) -> None:
         claims[name] = draw.any(*values)
 
     return change
 
 
-def _unset(*names: str) -> Callable[[Claims, Draw], None]:
+def _unset(*names: str) -> Change:
     def change(claims: Claims, _: Draw) -> None:
         for name in names:
             claims.pop(name, None)
@@ -81,7 +85,7 @@ def _unset(*names: str) -> Callable[[Claims, Draw], None]:
     return change
 
 
-def _later(name: str, *offsets: float) -> Callable[[Claims, Draw], None]:
+def _later(name: str, *offsets: float) -> Change:
     """Far enough from every border that it does not matter how long the asking takes."""
 
     def change(claims: Claims, draw: Draw) -> None:
@@ -90,7 +94,11 @@ def _later(name: str, *offsets: float) -> Callable[[Claims, Draw], None]:
     return change
 
 
-_CHANGES: tuple[Callable[[Claims, Draw], None], ...] = (
+def _issued_later(claims: Claims, draw: Draw) -> None:
+    claims |= {"iat": draw.now + draw.any(30, 90, 400), "nbf": draw.now - 1}
+
+
+_CHANGES: tuple[Change, ...] = (
     _set("iss", f"{ISSUER}/", "https://other.test", None, 5, ""),
     _unset("iss"),
     _set("sub", "spiffe://peers.test/ns/test/sa/web", "spiffe://peers.test/ns/prod/sa/db"),
@@ -99,6 +107,8 @@ _CHANGES: tuple[Callable[[Claims, Draw], None], ...] = (
     _set("aud", "other", ["other", "third"], "", [], None, 5, [AUDIENCE, 5], {"a": 1}),
     _unset("aud"),
     _later("exp", -30, -100, -200, -400, 0.5 - 30, 100.5),
+    _later("exp", -100, -2000),
+    _issued_later,
     _set("exp", None, "soon", True, 0, [1]),
     _unset("exp"),
     _later("nbf", -100, 30, 90, 200, 400),
@@ -141,6 +151,7 @@ _FORGERIES: tuple[Callable[[Claims], str], ...] = (
     lambda claims: signed(claims, {"crit": ["x"], "x": 1}),
     _cut,
     lambda claims: _cut(claims).rpartition(".")[0],
+    lambda _: "",
     lambda _: "garbage",
     lambda claims: signed(json.dumps(claims).encode()[:-1]),
 )
