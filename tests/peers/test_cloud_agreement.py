@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from child_process import LOOPBACK
@@ -20,7 +20,7 @@ from forgery.tokens import PrivateKey, ec_key, jwk_set, rsa_key
 from verifiers.api_server import ApiServer, Question
 from verifiers.drawn_configurations import broken_configurations, configuration, of_entries
 from verifiers.drawn_roles import role
-from verifiers.drawn_tokens import ISSUER, KEYS, Claims, Draw
+from verifiers.drawn_tokens import AUDIENCE, ISSUER, KEYS, WEB, Claims, Draw, signed
 from verifiers.http_json import HttpRefusal
 from verifiers.openbao import OpenBao
 
@@ -72,10 +72,12 @@ LOADED_BY_THE_MODEL = (
 
 
 class KeySetHandler(BaseHTTPRequestHandler):
+    changed: ClassVar[bytes] = JWKS  # what a test makes of the keys
+
     def do_GET(self) -> None:
         base = f"http://{self.headers['host']}"
         discovery = json.dumps({"issuer": base, "jwks_uri": f"{base}/keys"}).encode()
-        body = JWKS if self.path == "/keys" else discovery
+        body = {"/keys": JWKS, "/changed": self.changed}.get(self.path, discovery)
         self.send_response(200)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
@@ -272,6 +274,60 @@ def _requiring(trust: KubernetesTrust, name: str) -> tuple[JwtAuthenticator, ...
         )
         for entry in trust.authenticators
     )
+
+
+STRANGE_KEYS: tuple[dict[str, str], ...] = (
+    {"kty": "NEW"},
+    {"kty": "OKP", "crv": "X25519"},
+    {"kty": "EC", "crv": "P-192"},
+    {"kid": "x"},
+)
+
+
+@pytest.mark.parametrize("strange", STRANGE_KEYS)
+def test_one_strange_key_spoils_the_key_set_for_openbao(
+    openbao: OpenBao, issuer_url: str, monkeypatch: pytest.MonkeyPatch, strange: dict[str, str]
+) -> None:
+    mount = f"agreed-strange-{STRANGE_KEYS.index(strange)}"
+    method = openbao.mount(mount)
+    openbao.write(f"auth/{mount}/config", {"jwks_url": f"{issuer_url}/changed"})
+    method.add_role("web", bound_audiences=[AUDIENCE])
+    now = int(time.time())
+    token = signed({"iss": ISSUER, "sub": WEB, "aud": AUDIENCE, "iat": now, "exp": now + 300})
+    monkeypatch.setattr(KeySetHandler, "changed", jwk_set(*KEYS, strange))
+    with pytest.raises(HttpRefusal) as refused:
+        method.login("web", token)
+    documents = IssuerDocuments.read(b"{}", KeySetHandler.changed)
+    shown = Presentation(PresentedToken.read(token), documents, now)
+    verdict = vault.evaluate(shown, _described(openbao, mount, "web"))
+    assert verdict.refusal is not None
+    said = json.loads(str(refused.value).partition(" ")[2])["errors"][0]
+    assert said.startswith(verdict.refusal.message)
+    monkeypatch.undo()
+    method.login("web", token)
+
+
+@pytest.mark.parametrize("strange", STRANGE_KEYS)
+def test_one_strange_key_spoils_the_key_set_for_kubernetes(
+    api_server: ApiServer, strange: dict[str, str]
+) -> None:
+    now = int(time.time())
+    entry = {
+        "issuer": {"url": ISSUER, "audiences": [AUDIENCE]},
+        "claimMappings": {"username": {"claim": "sub", "prefix": ""}},
+    }
+    token = signed({"iss": ISSUER, "sub": WEB, "aud": AUDIENCE, "exp": now + 300})
+    asked = Question(of_entries(entry), [token])
+    trust = kubernetes.parse_trust(asked.yaml.encode(), name="authentication.yaml")
+    for keys in (KEYS, (*KEYS, strange)):
+        (answer,) = api_server.judge([asked], keys)
+        discovery = json.dumps({"issuer": ISSUER}).encode()
+        documents = IssuerDocuments.read(discovery, jwk_set(*keys))
+        shown = Presentation(PresentedToken.read(token), documents, now)
+        verdict = kubernetes.evaluate(shown, trust)
+        assert verdict.accepted == answer.users[0]["accepted"] == (keys is KEYS)
+        if verdict.refusal is not None:
+            assert answer.users[0]["reason"].startswith(verdict.refusal.message)
 
 
 def test_kubernetes_refuses_the_configurations_that_the_model_refuses(

@@ -2,7 +2,8 @@
 
 A model made from its public source, not the API server itself. Messages are those of the API
 server's log; its client is told `Unauthorized` and no more. Claims that the token says are
-elsewhere (`_claim_names`) are not fetched.
+elsewhere (`_claim_names`) are not fetched, and names that differ from a registered claim's in
+case alone, which Go's decoder takes for it, are left alone.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from spire_bridge.cloud.cel import CelError, Expression
-from spire_bridge.cloud.go_jose import is_signed_by_any, undecodable
+from spire_bridge.cloud.go_jose import UNDECODABLE, is_signed_by_any, undecodable
 from spire_bridge.cloud.go_text import quoted, quoted_list
 from spire_bridge.cloud.kubernetes.claims import (
     NotOfType,
@@ -151,10 +152,8 @@ def _algorithm(case: Case) -> Check:
 def _signature(case: Case) -> Check:
     presentation = case.presentation
     documents = presentation.documents
-    if problem := undecodable(documents.keys):
-        message = (
-            f"failed to verify signature: fetching keys oidc: failed to decode keys: {problem}"
-        )
+    if problem := undecodable(documents.keys, version=2):
+        message = f"failed to verify signature: {UNDECODABLE}{problem}"
         fix = "take the key that it does not know out of the issuer's key set"
         return _unverified(message, problem, "a key set", fix, assumed=True)
     found = f"{presentation.token.algorithm}, key {presentation.token.key_id}"

@@ -10,6 +10,8 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from cryptography.x509 import load_pem_x509_certificates
+
 from spire_bridge.cloud import cel_functions
 from spire_bridge.cloud.cel import Expression, compile_expression
 from spire_bridge.cloud.cel_syntax import selected_path
@@ -178,11 +180,22 @@ def _issuer(issuer: Fields) -> tuple[str, str, tuple[str, ...]]:
     for problem in url_problems(discovery_url) if discovery_url else ():
         raise issuer.invalid("discoveryURL", discovery_url, problem)
     audiences = _audiences(issuer)
+    _check_authority(issuer)
     egress = issuer.text("egressSelectorType")
     if egress not in ("", "controlplane", "cluster"):
         problem = "egress selector must be either controlplane or cluster"
         raise issuer.invalid("egressSelectorType", egress, problem)
     return url, discovery_url, audiences
+
+
+def _check_authority(issuer: Fields) -> None:
+    pem = issuer.text("certificateAuthority")
+    try:
+        if pem:
+            load_pem_x509_certificates(pem.encode())
+    except ValueError:
+        problem = "data does not contain any valid RSA or ECDSA certificates"
+        raise issuer.invalid("certificateAuthority", "<omitted>", problem) from None
 
 
 def _audiences(issuer: Fields) -> tuple[str, ...]:

@@ -9,12 +9,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from spire_bridge.cloud.go_jose import is_signed_by_any, undecodable
+from spire_bridge.cloud.go_jose import UNDECODABLE, is_signed_by_any, undecodable
 from spire_bridge.cloud.go_text import as_int64, json_kind, plain, quoted, quoted_list
 from spire_bridge.cloud.presentation import Presentation
 from spire_bridge.cloud.presented_token import PresentedToken, shown
 from spire_bridge.cloud.rule import Check, Refusal, Rule, Verdict, judge
-from spire_bridge.cloud.vault.claims import claim, matches, normalized
+from spire_bridge.cloud.vault.claims import Product, claim, matches, normalized
 from spire_bridge.cloud.vault.trust import ALGORITHMS, Role, VaultTrust
 
 TITLE = "Vault and OpenBao JWT auth"
@@ -122,6 +122,10 @@ def _issuer_keys(case: Case) -> Check:
         return Check("not evaluated: the mount's config is not described")
     if mount.public_keys:
         return Check(f"{len(mount.public_keys)} public keys of the mount")
+    if mount.client_id and case.trust.product is Product.VAULT:
+        message = "error configuring token validator: unsupported config type"
+        fix = "mount JWT auth once more, without oidc_client_id, for workloads"
+        return _refused(message, "a mount for browsers", "a mount for tokens", fix)
     if documents.problem:
         where = mount.oidc_discovery_url or mount.jwks_url
         message = f"error configuring token validator: keyset configuration error: {where}"
@@ -169,8 +173,8 @@ def _signature(case: Case) -> Check:
         )
         fix = "have the issuer sign with RS256 or ES256"
         return _unverified(message, algorithm, _ALL_ALGORITHMS, fix)
-    if problem := documents.problem or undecodable(documents.keys):
-        message = f"fetching keys oidc: failed to decode keys: {problem}"
+    if problem := documents.problem or undecodable(documents.keys, version=4):
+        message = f"{UNDECODABLE}{problem}"
         fix = "take the key that it does not know out of the issuer's key set"
         return _unverified(message, problem, "a key set", fix, assumed=True)
     if is_signed_by_any(presentation):

@@ -42,7 +42,8 @@ class Role:
     """A role of type jwt, or of type oidc, with which no token logs in.
 
     Leeways are in seconds: 0 is the plugin's default, less than that is none. A bound claim
-    has the values of which one is enough. `policies` are those that a login gets.
+    has the values of which one is enough. `policies` are those that a login gets; OpenBao's
+    templates of policies stay as they are written.
     """
 
     role_type: str
@@ -97,6 +98,7 @@ class Mount:
     """Where a JWT auth method finds its keys, and which tokens it takes at all.
 
     `public_keys` are the JWKs of the keys that were given in PEM; no algorithms are all.
+    `client_id` is there if people log in by way of a browser.
     """
 
     oidc_discovery_url: str = ""
@@ -105,6 +107,7 @@ class Mount:
     bound_issuer: str = ""
     algorithms: tuple[str, ...] = ()
     default_role: str = ""
+    client_id: str = ""
 
     @classmethod
     def parse(cls, fields: Fields) -> Self:
@@ -117,6 +120,7 @@ class Mount:
             fields.text("bound_issuer"),
             fields.texts("jwt_supported_algs"),
             fields.text("default_role"),
+            fields.text("oidc_client_id"),
         )
         if fields.has("jwks_pairs"):
             raise fields.invalid("jwks_pairs", "several JWKS URLs can't be evaluated yet")

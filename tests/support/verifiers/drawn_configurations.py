@@ -169,6 +169,7 @@ _BREAKS: tuple[dict[str, Any], ...] = (
     {"issuer.audiences": ["a", "a"], "issuer.audienceMatchPolicy": "MatchAny"},
     {"issuer.audiences": ["a", "b"]},
     {"issuer.audienceMatchPolicy": "MatchAll"},
+    {"issuer.certificateAuthority": "no PEM"},
     {"issuer.egressSelectorType": "x"},
     {_USERNAME: {"claim": "sub"}},
     {_USERNAME: {}},

@@ -340,6 +340,7 @@ def test_keys_that_do_not_fit() -> None:
         "signature",
         (
             f"{UNVERIFIED}failed to verify signature: fetching keys oidc: failed to decode keys: "
+            "got Content-Type = application/json, but could not unmarshal as JSON: "
             "go-jose/go-jose: unknown curve X25519'"
         ),
     )

@@ -269,7 +269,8 @@ def test_keys_that_do_not_fit() -> None:
             "signature",
             (
                 f"{UNVERIFIED}fetching keys oidc: failed to decode keys: "
-                "go-jose/go-jose: unknown json web key type 'NEW'"
+                "got Content-Type = application/json, but could not unmarshal as JSON: "
+                "go-jose/go-jose: unsupported key type/format"
             ),
         ),
         (
@@ -359,6 +360,13 @@ def test_where_the_products_differ(
     product: str, claims: dict[str, Any], role: dict[str, Any], accepted: bool
 ) -> None:
     assert login(claims, role, product=product).accepted is accepted
+
+
+def test_a_mount_for_browsers_takes_no_token_at_vault() -> None:
+    browsers = {"oidc_client_id": "vault"}
+    said = "error configuring token validator: unsupported config type"
+    assert login(config=browsers).refusal == Refusal("", said)
+    assert login(config=browsers, product="openbao").accepted
 
 
 @pytest.mark.parametrize(
