@@ -7,21 +7,22 @@ allowed to keep it: that is no failure, but `Visibility.NOT_YET`.
 from __future__ import annotations
 
 import enum
-import http.client
-import time
 from dataclasses import dataclass
-from urllib.parse import urlsplit
+from http import HTTPStatus
 
 from spire_bridge.errors import EXIT_UNAVAILABLE, BridgeError
 from spire_bridge.issuer.document import Document
 from spire_bridge.issuer.documents import Documents
 from spire_bridge.issuer.url import DISCOVERY_PATH, JWKS_PATH
+from spire_bridge.transport.https import (
+    TIMEOUT_SECONDS,
+    DocumentTooLarge,
+    Fetched,
+    FetchFailed,
+    get,
+)
 
-TIMEOUT_SECONDS = 10.0
-
-_MAX_BYTES = 4 << 20
 _WHITE_SPACE = b" \t\r\n"  # behind the JSON text it means nothing; see `bucket`
-_REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 
 class ReadBackFailed(BridgeError):
@@ -63,53 +64,32 @@ class PublicUrl:
 
     def _shows(self, path: str, document: Document) -> bool:
         url = self.url + path
-        status, content_type, body = self._get(url)
-        if status == http.HTTPStatus.NOT_FOUND:
+        answer = self._get(url)
+        status = answer.status
+        if status == HTTPStatus.NOT_FOUND:
             return False  # a CDN may keep that, too
-        if status in _REDIRECTS:
+        if answer.is_redirect:
             raise ReadBackFailed(
                 f"{url} answers with a redirect (HTTP {status})",
                 hint="several verifiers refuse that for a JWK set: have it answered in place",
             )
-        if status >= http.HTTPStatus.INTERNAL_SERVER_ERROR:
+        if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             raise PublicUrlUnavailable(f"{url} answers HTTP {status}")
-        if status != http.HTTPStatus.OK:
+        if status != HTTPStatus.OK:
             raise ReadBackFailed(
                 f"{url} answers HTTP {status}", hint="may everybody read the documents there?"
             )
-        if content_type != "application/json":
+        if answer.media_type != "application/json":
             raise ReadBackFailed(
-                f"{url} has the content type {content_type or '(none)'}",
+                f"{url} has the content type {answer.media_type or '(none)'}",
                 hint="some verifiers take nothing but application/json",
             )
-        return body.rstrip(_WHITE_SPACE) == document.body.rstrip(_WHITE_SPACE)
+        return answer.body.rstrip(_WHITE_SPACE) == document.body.rstrip(_WHITE_SPACE)
 
-    def _get(self, url: str) -> tuple[int, str, bytes]:
-        """Status, media type and body. Follows no redirect."""
-        parts = urlsplit(url)
-        tls = parts.scheme == "https"
-        connect = http.client.HTTPSConnection if tls else http.client.HTTPConnection
-        connection = connect(parts.netloc, timeout=self.timeout_seconds)
+    def _get(self, url: str) -> Fetched:
         try:
-            connection.request("GET", parts.path, headers={"Accept": "application/json"})
-            response = connection.getresponse()
-            body = _read(response, time.monotonic() + self.timeout_seconds)
-        except (OSError, http.client.HTTPException) as error:
-            reason = str(error) or type(error).__name__
-            raise PublicUrlUnavailable(f"{url} can't be read: {reason}") from None
-        finally:
-            connection.close()
-        if len(body) > _MAX_BYTES:
-            raise ReadBackFailed(f"{url} answers with more than {_MAX_BYTES} bytes")
-        media_type = response.headers.get("content-type", "").partition(";")[0]
-        return response.status, media_type.strip().lower(), body
-
-
-def _read(response: http.client.HTTPResponse, deadline: float) -> bytes:
-    """The body, or its beginning if it is too large; the deadline is one for all of it."""
-    body = bytearray()
-    while len(body) <= _MAX_BYTES and (piece := response.read1(65_536)):
-        if time.monotonic() > deadline:
-            raise TimeoutError("timed out")
-        body += piece
-    return bytes(body)
+            return get(url, timeout_seconds=self.timeout_seconds)
+        except FetchFailed as error:
+            raise PublicUrlUnavailable(error.message) from None
+        except DocumentTooLarge as error:
+            raise ReadBackFailed(error.message) from None

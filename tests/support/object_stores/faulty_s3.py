@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -44,6 +45,7 @@ class FaultyS3:
     """
 
     port: int = 0
+    scheme: str = "http"
     objects: dict[str, Content] = field(default_factory=dict)
     refusals: list[int | None] = field(default_factory=list)
     heeds_conditions: bool = True
@@ -53,7 +55,7 @@ class FaultyS3:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"{self.scheme}://127.0.0.1:{self.port}"
 
     def puts(self) -> list[str]:
         return [path for method, path in self.requests if method == "PUT"]
@@ -123,11 +125,13 @@ class _Server(ThreadingHTTPServer):
 
 
 @contextmanager
-def faulty_s3() -> Iterator[FaultyS3]:
-    bucket = FaultyS3()
+def faulty_s3(tls: ssl.SSLContext | None = None) -> Iterator[FaultyS3]:
+    bucket = FaultyS3(scheme="https" if tls else "http")
 
     handler = type("Handler", (_Handler,), {"bucket": bucket})
     server = _Server(("127.0.0.1", 0), handler)
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
     bucket.port = server.server_address[1]
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
     thread.start()
