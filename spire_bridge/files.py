@@ -13,6 +13,8 @@ from pathlib import Path
 
 from spire_bridge.errors import BridgeError
 
+STANDARD_INPUT = "-"
+
 
 class FileFailure(BridgeError):
     """A file could not be read or written; nothing half-written is left behind."""
@@ -70,6 +72,18 @@ def read_limited(path: Path, *, max_bytes: int) -> bytes:
         raise FileFailure(f"{path} can't be read: that names no file") from None
     if len(data) > max_bytes:
         raise FileFailure(f"{path} is larger than {max_bytes} bytes")
+    return data
+
+
+def read_input(name: str, *, max_bytes: int) -> bytes:
+    """The content of a regular file, or of standard input for `-`. Raises `FileFailure`."""
+    if name != STANDARD_INPUT:
+        return read_limited(Path(name), max_bytes=max_bytes)
+    if sys.stdin is None:
+        raise FileFailure("standard input is closed")
+    data = sys.stdin.buffer.read(max_bytes + 1)
+    if len(data) > max_bytes:
+        raise FileFailure(f"standard input is larger than {max_bytes} bytes")
     return data
 
 

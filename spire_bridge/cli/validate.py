@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -96,16 +95,9 @@ def _against_bundle(
 
 
 def _read_token(name: str) -> str:
-    from spire_bridge.files import FileFailure, read_limited
+    from spire_bridge.files import FileFailure, read_input
 
-    if name == "-":
-        if sys.stdin is None:
-            raise FileFailure("standard input is closed")
-        data = sys.stdin.buffer.read(_MAX_TOKEN_FILE_BYTES + 1)
-        if len(data) > _MAX_TOKEN_FILE_BYTES:
-            raise FileFailure(f"standard input is larger than {_MAX_TOKEN_FILE_BYTES} bytes")
-    else:
-        data = read_limited(Path(name), max_bytes=_MAX_TOKEN_FILE_BYTES)
+    data = read_input(name, max_bytes=_MAX_TOKEN_FILE_BYTES)
     try:
         return data.decode("ascii").strip()
     except UnicodeDecodeError:
