@@ -7,9 +7,11 @@ from enum import StrEnum
 
 
 class Severity(StrEnum):
-    ERROR = "error"
-    WARNING = "warning"
-    NOTE = "note"
+    """How much a finding matters."""
+
+    ERROR = "error"  # tokens will be refused, or strangers accepted
+    WARNING = "warning"  # matches more than meant, or soon will not work
+    NOTE = "note"  # worth knowing
 
 
 @dataclass(frozen=True, slots=True)
