@@ -1,0 +1,1 @@
+"""Trust descriptions in what `terraform show -json` prints of a plan or a state."""
