@@ -9,6 +9,7 @@ from spire_bridge.cloud.aws.limits import MAX_KEYS_OF_A_KIND
 from spire_bridge.cloud.entra import limits as entra
 from spire_bridge.cloud.finding import Finding
 from spire_bridge.cloud.google import limits as google
+from spire_bridge.cloud.issuer_documents import IssuerDocuments, public_key
 from spire_bridge.issuer.documents import Documents
 from spire_bridge.issuer.key_set import KeySet
 
@@ -37,6 +38,15 @@ def check_key_set(key_set: KeySet, documents: Documents) -> tuple[Finding, ...]:
     algorithms = [key.key.algorithm for key in key_set.keys]
     rsa_keys = sum(algorithm.startswith("RS") for algorithm in algorithms)
     size = _Size(rsa_keys, len(algorithms) - rsa_keys, len(documents.jwks.body))
+    return tuple(sorted({*_algorithms(algorithms), *_sizes(size)}))
+
+
+def check_served_keys(documents: IssuerDocuments) -> tuple[Finding, ...]:
+    """The same of a key set as it was fetched; what is no key to verify with is left out."""
+    keys = (public_key(jwk) for jwk in documents.keys)
+    algorithms = [key.algorithm for key in keys if key is not None]
+    rsa_keys = sum(algorithm.startswith("RS") for algorithm in algorithms)
+    size = _Size(rsa_keys, len(algorithms) - rsa_keys, documents.jwks_bytes)
     return tuple(sorted({*_algorithms(algorithms), *_sizes(size)}))
 
 

@@ -1,0 +1,1 @@
+"""What is wrong with descriptions of trust, before any token has been refused."""
