@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import re
+import time
+from datetime import datetime
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|s|m|h))+")
@@ -25,6 +27,21 @@ def _sum_of_parts(text: str) -> float:
     return sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(text))
 
 
+def moment(text: str) -> float:
+    """Seconds since the epoch from `2026-11-30T12:00:00Z` (RFC 3339), or from now: `+2h`."""
+    if text.startswith("+") and _DURATION.fullmatch(text, 1):
+        return time.time() + _sum_of_parts(text)
+    try:
+        at = datetime.fromisoformat(text)
+        if at.tzinfo is not None:
+            return at.timestamp()
+    except (ValueError, OverflowError):
+        pass
+    raise argparse.ArgumentTypeError(
+        f"{text!r} is no time such as 2026-11-30T12:00:00Z, or +2h for two hours from now"
+    )
+
+
 def port(text: str) -> int:
     """A TCP port; 0 has the system choose one."""
     if not (text.isascii() and text.isdecimal() and len(text) <= 5 and int(text) < 65536):
@@ -32,8 +49,8 @@ def port(text: str) -> int:
     return int(text)
 
 
-def add_endpoint(parser: argparse.ArgumentParser) -> None:
-    """Where the Workload API is, and how long it may take."""
+def add_endpoint(parser: argparse.ArgumentParser, *, asked: str = "the agent") -> None:
+    """Where the Workload API is, and how long `asked` may take."""
     parser.add_argument(
         "--socket",
         metavar="ADDRESS",
@@ -44,15 +61,16 @@ def add_endpoint(parser: argparse.ArgumentParser) -> None:
         metavar="T",
         type=duration,
         default=10.0,
-        help="how long the agent may take to answer, such as 5s (default: 10s)",
+        help=f"how long {asked} may take to answer, such as 5s (default: 10s)",
     )
 
 
-def add_output(parser: argparse.ArgumentParser) -> None:
-    """How results are printed."""
+def add_output(parser: argparse.ArgumentParser, *others: str) -> None:
+    """How results are printed; `others` are formats besides those that every command has."""
+    also = "".join(f", {other}" for other in others)
     parser.add_argument(
         "--output",
-        choices=("text", "json"),
+        choices=("text", "json", *others),
         default="text",
-        help="what to print: text for people, json for programs (default: text)",
+        help=f"what to print: text for people, json for programs{also} (default: text)",
     )

@@ -16,6 +16,7 @@ from spire_bridge.cli import (
     publish,
     serve,
     status,
+    trust,
     validate,
     version,
 )
@@ -23,7 +24,7 @@ from spire_bridge.errors import EXIT_FAILURE, BridgeError
 
 # Each has `add_parser(subparsers)` and sets `run`, a function from the arguments to an exit
 # status. Rooms are imported inside of it: a command loads only what it uses.
-_COMMANDS = (dev, fetch, validate, serve, publish, status, config, completion, version)
+_COMMANDS = (dev, fetch, validate, serve, publish, status, trust, config, completion, version)
 
 _EPILOG = """\
 exit status: 0 done, 1 failed, 2 wrong usage or configuration, 3 no identity issued by

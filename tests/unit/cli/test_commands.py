@@ -20,7 +20,15 @@ from spire_bridge.cli.output import from_now
 
 COMMANDS = [
     *("dev", "fetch jwt", "fetch x509", "fetch bundles", "validate", "serve", "publish", "status"),
-    *("config check", "config convert", "config schema", "completion", "version"),
+    *(
+        "trust evaluate",
+        "trust lint",
+        "config check",
+        "config convert",
+        "config schema",
+        "completion",
+        "version",
+    ),
 ]
 
 
@@ -70,6 +78,11 @@ def test_help_of_every_option_says_what_it_is(name: str) -> None:
         "fetch jwt --audience a --timeout 0",
         "fetch jwt --audience a --timeout soon",
         "fetch x509 --output yaml",
+        "trust",
+        "trust evaluate --token a --audience b",
+        "trust evaluate --at tomorrow",
+        "trust evaluate --aws",
+        "trust lint --output xml",
         "validate",
         "serve",
         "dev --port 65536",
