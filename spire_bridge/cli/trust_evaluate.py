@@ -94,7 +94,7 @@ def _trust(arguments: argparse.Namespace) -> ReadTrust:
             "no description of trust was named",
             hint="name one, such as --aws role.json or --terraform plan.json",
         )
-    trust = named_trust(arguments)
+    trust = named_trust(arguments).checked()
     for item in trust.open:
         print_note(f"not evaluated: {item.address}: {item.reason}")
     return trust

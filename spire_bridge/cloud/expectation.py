@@ -11,9 +11,11 @@ from spire_bridge.cloud.subjects import SubjectBound
 class Expectation:
     """The issuer, audience and subjects of tokens that a trust is meant for.
 
-    Any of `audiences` will do; `pins_audience` is false if others do, too. `selecting` names
-    the verifier's clauses by which the trust chooses among subjects: that one fails there is
-    as it should be, and elsewhere it is not. `application` groups what shares a limit.
+    The issuer is empty where the description does not say it. Any of `audiences` will do;
+    `pins_audience` is false if others do, too. `selecting` names the verifier's clauses by which
+    the trust chooses among subjects: that one fails there is as it should be, and elsewhere it
+    is not. `is_decided` says that it makes no difference between subjects within the bound but
+    by their length. `application` groups what shares a limit.
     """
 
     issuer: str
@@ -21,4 +23,5 @@ class Expectation:
     subjects: SubjectBound
     pins_audience: bool = True
     selecting: frozenset[str] = field(default_factory=frozenset)
+    is_decided: bool = False
     application: str | None = None

@@ -1,41 +1,42 @@
-"""Which of many subjects a trust may be meant for, found without trying each of them."""
+"""Which of many subjects a trust may be meant for, found without asking it about each."""
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 from typing import Self
 
-_WILDCARDS = frozenset("*?")
+ANY = "*"
 
 
 @dataclass(frozen=True, slots=True)
 class SubjectBound:
-    """The subjects that a trust accepts at most: each is one of `exact`, or begins as one of
-    `prefixes` does. The prefix "" admits any.
+    """The subjects that a trust accepts at most: those of `exact`, and those that match one of
+    `globs`, in which `*` is any run of characters and `?`, if it is a wildcard, any one.
     """
 
     exact: frozenset[str] = frozenset()
-    prefixes: frozenset[str] = frozenset()
+    globs: frozenset[str] = frozenset()
+    wildcards: str = "*?"
 
     @classmethod
     def any(cls) -> Self:
-        return cls(prefixes=frozenset({""}))
+        return cls(globs=frozenset({ANY}))
 
     @classmethod
-    def globs(cls, patterns: Iterable[str]) -> Self:
-        """Patterns with `*` and `?`; one without them is the subject itself."""
-        exact: set[str] = set()
-        prefixes: set[str] = set()
-        for pattern in patterns:
-            prefix = "".join(takewhile(lambda c: c not in _WILDCARDS, pattern))
-            (exact if prefix == pattern else prefixes).add(prefix)
-        return cls(frozenset(exact), frozenset(prefixes))
+    def beginning_with(cls, prefix: str) -> Self:
+        """Taken literally; no SPIFFE ID has a star in it."""
+        return cls(globs=frozenset({prefix + ANY}), wildcards="*") if ANY not in prefix else cls()
 
-    def __or__(self, other: SubjectBound) -> SubjectBound:
-        return SubjectBound(self.exact | other.exact, self.prefixes | other.prefixes)
+    @classmethod
+    def matching(cls, patterns: Iterable[str], *, wildcards: str = "*?") -> Self:
+        """Patterns; one without a wildcard is the subject itself."""
+        listed = frozenset(patterns)
+        globs = frozenset(p for p in listed if not frozenset(wildcards).isdisjoint(p))
+        return cls(listed - globs, globs, wildcards)
 
 
 class SubjectIndex:
@@ -53,12 +54,20 @@ class SubjectIndex:
 
     def within(self, bound: SubjectBound) -> Sequence[str]:
         """In their order."""
-        if "" in bound.prefixes:
+        if ANY in bound.globs:
             return self._sorted
         found = set(bound.exact & self._all)
-        for prefix in bound.prefixes:
-            found.update(self._beginning_with(prefix))
+        for glob in bound.globs:
+            found.update(self._matching(glob, bound.wildcards))
         return sorted(found)
+
+    def _matching(self, glob: str, wildcards: str) -> Iterator[str]:
+        prefix = "".join(takewhile(lambda c: c not in wildcards, glob))
+        candidates = self._beginning_with(prefix)
+        if glob == prefix + ANY:
+            return candidates
+        matches = re.compile(_expression(glob, wildcards), re.DOTALL).fullmatch
+        return filter(matches, candidates)
 
     def _beginning_with(self, prefix: str) -> Iterator[str]:
         start = bisect_left(self._sorted, prefix)
@@ -66,3 +75,14 @@ class SubjectIndex:
             if not self._sorted[position].startswith(prefix):
                 return
             yield self._sorted[position]
+
+
+def _expression(glob: str, wildcards: str) -> str:
+    """Atomic groups: the first place for a run is as good as any later one, none is tried again."""
+    runs = [re.escape(run) for run in glob.split("*")]
+    if "?" in wildcards:
+        runs = [run.replace(r"\?", ".") for run in runs]
+    if len(runs) == 1:
+        return runs[0]
+    first, *middle, last = runs
+    return first + "".join(f"(?>.*?{run})" for run in middle) + f".*{last}"

@@ -43,6 +43,11 @@ class Verifier:
         return cast("tuple[Expectation, ...]", module.expectations(trust))
 
     @property
+    def name(self) -> str:
+        """The verifier's own, of which `key` may be the usual abbreviation."""
+        return self.module.partition(".")[0]
+
+    @property
     def rules(self) -> VerifierRules:
         return cast("VerifierRules", import_module(f"spire_bridge.cloud.{self.module}"))
 
@@ -51,7 +56,7 @@ VERIFIERS = {
     verifier.key: verifier
     for verifier in (
         Verifier("aws", "an AWS role's trust policy and its OIDC provider, as JSON", "aws.sts"),
-        Verifier("gcp", "a Google workload identity pool provider, as JSON", "google.sts"),
+        Verifier("gcp", "a Google workload identity pool provider, as JSON", "google"),
         Verifier("azure", "an Entra federated identity credential, as Graph's JSON", "entra"),
         Verifier("vault", "a Vault or OpenBao role of JWT auth, as JSON", "vault"),
         Verifier("kubernetes", "a Kubernetes AuthenticationConfiguration, as YAML", "kubernetes"),

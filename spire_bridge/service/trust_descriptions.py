@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Self
 
 from spire_bridge.cloud.terraform.described import Open
 from spire_bridge.cloud.terraform.descriptions import find_descriptions
@@ -27,26 +28,38 @@ class TrustFile:
 
 @dataclass(frozen=True, slots=True)
 class ReadTrust:
-    """What the files describe; `open` is what plans leave open, by file and address."""
+    """What the files describe; `open` is what plans leave open, by file and address.
+
+    `invalid` says what is wrong with those descriptions that can't be read.
+    """
 
     descriptions: tuple[TrustDescription, ...]
     open: tuple[Open, ...] = ()
+    invalid: tuple[InvalidTrust, ...] = ()
+
+    def checked(self) -> Self:
+        """Raises `InvalidTrust` if something can't be read, or there is nothing at all."""
+        for error in self.invalid:
+            raise error
+        if self.open and not self.descriptions:
+            raise InvalidTrust(
+                f"{self.open[0].address}: {self.open[0].reason}",
+                hint="apply the plan, and give the state",
+            )
+        return self
 
 
 def read_trust(files: Iterable[TrustFile]) -> ReadTrust:
-    """Reads the files in their order. Raises `InvalidTrust`, also if they describe nothing."""
+    """Reads the files in their order. Raises `InvalidTrust` for one that isn't there."""
     found = [item for file in files for item in _read(file)]
-    descriptions = tuple(item for item in found if isinstance(item, TrustDescription))
-    left_open = tuple(item for item in found if isinstance(item, Open))
-    if left_open and not descriptions:
-        raise InvalidTrust(
-            f"{left_open[0].address}: {left_open[0].reason}",
-            hint="apply the plan, and give the state",
-        )
-    return ReadTrust(descriptions, left_open)
+    return ReadTrust(
+        tuple(item for item in found if isinstance(item, TrustDescription)),
+        tuple(item for item in found if isinstance(item, Open)),
+        tuple(item for item in found if isinstance(item, InvalidTrust)),
+    )
 
 
-def _read(file: TrustFile) -> Iterator[TrustDescription | Open]:
+def _read(file: TrustFile) -> Iterator[TrustDescription | Open | InvalidTrust]:
     try:
         data = read_limited(file.path, max_bytes=MAX_FILE_BYTES)
     except FileFailure as error:
@@ -55,10 +68,14 @@ def _read(file: TrustFile) -> Iterator[TrustDescription | Open]:
     if file.kind != TERRAFORM:
         yield _parse(VERIFIERS[file.kind], data, name)
         return
-    found = find_descriptions(data, name=name)
+    try:
+        found = find_descriptions(data, name=name)
+    except InvalidTrust as error:
+        yield error
+        return
     if not found:
-        raise InvalidTrust(
-            f"{name}: there is no resource in it that configures trust in an issuer",
+        yield InvalidTrust(
+            f"{name}: no resource of it configures trust in an issuer",
             hint="it takes the JSON of `terraform show -json`, of a plan or of the state",
         )
     for item in found:
@@ -69,5 +86,8 @@ def _read(file: TrustFile) -> Iterator[TrustDescription | Open]:
             yield _parse(VERIFIERS[item.verifier], item.data, place)
 
 
-def _parse(verifier: Verifier, data: bytes, name: str) -> TrustDescription:
-    return TrustDescription(verifier, name, verifier.rules.parse_trust(data, name=name))
+def _parse(verifier: Verifier, data: bytes, name: str) -> TrustDescription | InvalidTrust:
+    try:
+        return TrustDescription(verifier, name, verifier.rules.parse_trust(data, name=name))
+    except InvalidTrust as error:
+        return error

@@ -11,6 +11,7 @@ from spire_bridge.cloud.lint.question import Question, ignore_progress
 from spire_bridge.cloud.lint_finding import LintFinding, Severity
 from spire_bridge.cloud.terraform.described import Open
 from spire_bridge.cloud.trust_description import TrustDescription
+from spire_bridge.cloud.trust_errors import InvalidTrust
 from spire_bridge.service.issuer_reading import ReadIssuer
 from spire_bridge.service.subject_list import SubjectList
 from spire_bridge.service.trust_descriptions import ReadTrust
@@ -38,11 +39,18 @@ def find_all(
     url = issuer.url if issuer is not None else None
     findings = [
         *subjects.findings,
+        *map(_invalid, trust.invalid),
         *map(_left_open, trust.open),
         *(_about(issuer, trust.descriptions) if issuer is not None else ()),
         *lint(Question(trust.descriptions, subjects.places, url, now, progress)),
     ]
     return tuple(sorted(findings, key=lambda finding: _ORDER.index(finding.severity)))
+
+
+def _invalid(error: InvalidTrust) -> LintFinding:
+    place, _, message = error.message.partition(": ")
+    hint = error.hint or "write it as the verifier's own tools print it"
+    return LintFinding("invalid-description", Severity.ERROR, place, message, hint)
 
 
 def _left_open(item: Open) -> LintFinding:

@@ -105,7 +105,7 @@ def expectations(trust: PlainTrust) -> tuple[Expectation, ...]:
         Expectation(
             trust.issuer,
             (trust.audience,) if trust.audience else (),
-            SubjectBound.globs([trust.subject]),
+            SubjectBound.matching([trust.subject]),
             pins_audience=trust.audience is not None,
             selecting=frozenset({"subject"}),
             application=trust.application,
@@ -122,6 +122,7 @@ class PlainVerifier:
 
     key: str
     reads: str = "a plain trust"
+    name: str = "plain"
 
     @property
     def rules(self) -> Any:

@@ -27,6 +27,15 @@ class _Answers:
     accepted: set[str] = field(default_factory=set)
     refused: dict[str, list[tuple[str, Clause]]] = field(default_factory=lambda: defaultdict(list))
 
+    def note(
+        self, subjects: Sequence[str], failed: Clause | None, expectation: Expectation
+    ) -> None:
+        """Notes what became of subjects with which it is the same."""
+        if failed is None:
+            self.accepted.update(subjects)
+        elif failed.name not in expectation.selecting:
+            self.refused[failed.name].extend((subject, failed) for subject in subjects)
+
 
 def lint_acceptance(asking: Sequence[Asking], question: Question) -> Iterator[LintFinding]:
     """Subjects that are refused against a description's meaning, or not accepted just once."""
@@ -49,14 +58,24 @@ def lint_acceptance(asking: Sequence[Asking], question: Question) -> Iterator[Li
 def _ask(
     item: Asking, expectation: Expectation, index: SubjectIndex, now: float, answers: _Answers
 ) -> None:
-    evaluate = item.description.verifier.rules.evaluate
-    trust = item.description.trust
-    for subject in index.within(expectation.subjects):
-        failed = evaluate(present(expectation, subject, now), trust).failed
-        if failed is None:
-            answers.accepted.add(subject)
-        elif failed.name not in expectation.selecting:
-            answers.refused[failed.name].append((subject, failed))
+    evaluate, trust = item.description.verifier.rules.evaluate, item.description.trust
+
+    def failed(subject: str) -> Clause | None:
+        return evaluate(present(expectation, subject, now), trust).failed
+
+    subjects = index.within(expectation.subjects)
+    if expectation.is_decided and len(subjects) > 2:
+        shortest, longest = min(subjects, key=len), max(subjects, key=len)
+        for_shortest, for_longest = failed(shortest), failed(longest)
+        if _name(for_shortest) == _name(for_longest):
+            answers.note(subjects, for_longest, expectation)
+            return
+    for subject in subjects:
+        answers.note((subject,), failed(subject), expectation)
+
+
+def _name(failed: Clause | None) -> str | None:
+    return failed.name if failed is not None else None
 
 
 def _refused(item: Asking, answers: _Answers) -> Iterator[LintFinding]:

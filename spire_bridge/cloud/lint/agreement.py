@@ -17,7 +17,7 @@ def lint_agreement(asking: Sequence[Asking], issuer: str | None) -> Iterator[Lin
     """Where descriptions contradict each other, or the issuer's URL."""
     of_issuer: dict[str, list[tuple[Asking, Expectation]]] = defaultdict(list)
     for item in asking:
-        for expectation in item.expectations:
+        for expectation in filter(_names_issuer, item.expectations):
             of_issuer[_normalized(expectation.issuer)].append((item, expectation))
     for normalized, group in of_issuer.items():
         named = issuer if issuer is not None and _normalized(issuer) == normalized else None
@@ -26,6 +26,10 @@ def lint_agreement(asking: Sequence[Asking], issuer: str | None) -> Iterator[Lin
     if issuer is not None:
         yield from _strangers(asking, _normalized(issuer), issuer)
     yield from _applications(asking)
+
+
+def _names_issuer(expectation: Expectation) -> bool:
+    return bool(expectation.issuer)
 
 
 def _normalized(issuer: str) -> str:
@@ -66,7 +70,7 @@ def _pins(group: Sequence[tuple[Asking, Expectation]]) -> Iterator[LintFinding]:
 
 def _strangers(asking: Iterable[Asking], normalized: str, issuer: str) -> Iterator[LintFinding]:
     for item in asking:
-        named = [expectation.issuer for expectation in item.expectations]
+        named = [expectation.issuer for expectation in filter(_names_issuer, item.expectations)]
         if named and all(_normalized(name) != normalized for name in named):
             yield LintFinding(
                 "other-issuer",

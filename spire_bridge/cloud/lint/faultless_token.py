@@ -13,6 +13,7 @@ from spire_bridge.cloud.presented_token import PresentedToken
 from spire_bridge.issuer.url import JWKS_PATH
 from spire_bridge.jose.compact import CompactJws, base64url_encode
 
+_SOME_ISSUER = "https://issuer.example.org"
 _KEY_ID = "faultless"
 _HEADER = {"alg": "RS256", "kid": _KEY_ID, "typ": "JWT"}
 _MODULUS = base64url_encode(b"\xff" * 256)  # nobody's key; no signature is checked with it
@@ -23,15 +24,16 @@ _OTHER_CHARACTERS = 600  # of a token besides its subject
 
 def present(expectation: Expectation, subject: str, now: float) -> Presentation:
     """The token of this subject for that trust; its signature passes unseen."""
+    issuer = expectation.issuer or _SOME_ISSUER
     claims: dict[str, Any] = {
-        "iss": expectation.issuer,
+        "iss": issuer,
         "sub": subject,
         "aud": expectation.audiences[0] if expectation.audiences else "any",
         "iat": int(now),
         "exp": int(now) + _LIFETIME_SECONDS,
     }
     token = PresentedToken(len(subject) + _OTHER_CHARACTERS, CompactJws("", _HEADER, claims))
-    return Presentation(token, _documents(expectation.issuer), now, _unseen)
+    return Presentation(token, _documents(issuer), now, _unseen)
 
 
 def _unseen(*_: object) -> bool:

@@ -27,7 +27,8 @@ def lint(question: Question) -> Iterator[LintFinding]:
 
 def _placed(finding: LintFinding, description: TrustDescription) -> LintFinding:
     """A verifier's own finding: its rule among those of all, its place in a file."""
-    rule = f"{description.verifier.key}-{finding.rule.replace(' ', '-')}"
+    rule, prefix = finding.rule.replace(" ", "-"), f"{description.verifier.name}-"
+    rule = prefix + rule.removeprefix(prefix)
     is_placed = finding.place.startswith(description.place)
     place = finding.place if is_placed else f"{description.place}: {finding.place}"
     return replace(finding, rule=rule, place=place)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -10,32 +11,42 @@ from spire_bridge.cloud.terraform.resources import Resource
 
 _CREDENTIAL = "azuread_application_federated_identity_credential"
 _APPLICATION = "azuread_application"
+_DECISIVE = frozenset({"issuer", "subject", "audiences"})
 _FIELDS = {"display_name": "name", "issuer": "issuer", "subject": "subject"}
 
 
 def describe(resources: Sequence[Resource]) -> Iterator[Described | Open]:
-    """Each credential, with the client ID of its application where the state has it."""
-    clients = {
-        key: client
+    """Each application with its credentials; those of a new one, whose ID is not known, alone."""
+    applications = {
+        key: resource
         for resource in resources
-        if resource.type == _APPLICATION and (client := resource.text("client_id"))
+        if resource.type == _APPLICATION
         for key in (resource.text("id"), resource.text("object_id"))
         if key
     }
-    for credential in resources:
-        if credential.type != _CREDENTIAL:
+    credentials: dict[str, list[Resource]] = defaultdict(list)
+    for resource in resources:
+        if resource.type != _CREDENTIAL:
             continue
-        unknown = credential.unknown & {"issuer", "subject", "audiences"}
-        if unknown:
-            yield Open.until_applied(credential, min(unknown))
+        if unknown := resource.unknown & _DECISIVE:
+            yield Open.until_applied(resource, min(unknown))
             continue
-        yield Described.of("azure", credential, _described(credential, clients))
+        key = resource.text("application_id") or resource.text("application_object_id")
+        credentials[key or resource.address].append(resource)
+    for key, group in credentials.items():
+        yield _described(group, applications.get(key))
 
 
-def _described(credential: Resource, clients: dict[str, str]) -> dict[str, Any]:
+def _described(credentials: Sequence[Resource], application: Resource | None) -> Described:
+    content: dict[str, Any] = {"federatedIdentityCredentials": list(map(_graph, credentials))}
+    if application is None:
+        return Described.of("azure", credentials[0], content)
+    names = {"client_id": "appId", "display_name": "displayName"}
+    members = {names[key]: value for key, value in known(application, *names).items()}
+    return Described.of("azure", application, {**content, "application": members})
+
+
+def _graph(credential: Resource) -> dict[str, Any]:
     """In the shape of Microsoft Graph."""
-    renamed = {_FIELDS[key]: value for key, value in known(credential, *_FIELDS).items()}
-    application = credential.text("application_id") or credential.text("application_object_id")
-    client = clients.get(application or "")
-    described = {**renamed, "audiences": credential.values.get("audiences") or []}
-    return {**described, "appId": client} if client else described
+    members = {_FIELDS[key]: value for key, value in known(credential, *_FIELDS).items()}
+    return {**members, **known(credential, "audiences")}

@@ -220,11 +220,27 @@ def test_lint_says_what_where_and_how(desk: Desk) -> None:
     rules = [line[line.rindex("[") :] for line in lines if not line.startswith("  fix: ")]
     assert rules == [
         "[invalid-spiffe-id]",
-        "[aws-any-subject]",
+        "[plain-any-subject]",
         "[audience-not-pinned]",
         "[accepted-by-several]",
     ]
     assert err == "found: 1 errors, 2 warnings, 1 notes\n"
+
+
+def test_a_description_that_is_none_is_a_finding_to_lint(desk: Desk) -> None:
+    desk.write("plan.json", {"format_version": "1.0", "values": {}})
+    status, out, _ = desk.run(
+        *("lint", "--aws", "token.jwt", "good.json", "--terraform", "good.json", "plan.json")
+    )
+    assert status == 1
+    assert [line for line in out.splitlines() if line.endswith("[invalid-description]")] == [
+        "token.jwt: error: it is no plain trust [invalid-description]",
+        "good.json: error: this is no plan and no state [invalid-description]",
+        "plan.json: error: no resource of it configures trust in an issuer [invalid-description]",
+    ]
+    status, _, err = desk.run("lint", "--aws", "absent.json")
+    assert status == 2
+    assert err.startswith("error[TRUST_INVALID]: absent.json can't be read")
 
 
 def test_lint_with_nothing_to_say(desk: Desk) -> None:
@@ -245,7 +261,7 @@ def test_lint_for_programs(desk: Desk) -> None:
     assert json.loads(out) == {
         "findings": [
             {
-                "rule": "aws-any-subject",
+                "rule": "plain-any-subject",
                 "severity": "warning",
                 "place": "any.json",
                 "message": "it accepts every subject of the issuer",
@@ -256,7 +272,7 @@ def test_lint_for_programs(desk: Desk) -> None:
     }
     _, out, _ = desk.run("lint", "--aws", "any.json", "--output", "sarif")
     (result,) = json.loads(out)["runs"][0]["results"]
-    assert result["ruleId"] == "aws-any-subject"
+    assert result["ruleId"] == "plain-any-subject"
 
 
 def test_lint_looks_at_the_issuer(desk: Desk) -> None:

@@ -43,7 +43,7 @@ def test_nothing_to_find() -> None:
 
 def test_what_a_verifier_finds_by_itself() -> None:
     (finding,) = findings(described("a", "*"))
-    assert (finding.rule, finding.place) == ("aws-any-subject", "a")
+    assert (finding.rule, finding.place) == ("plain-any-subject", "a")
 
 
 @pytest.mark.parametrize("spelled", [f"{ISSUER}/", "https://Issuer.example.org"])
