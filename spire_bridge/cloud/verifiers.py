@@ -56,8 +56,8 @@ VERIFIERS = {
     verifier.key: verifier
     for verifier in (
         Verifier("aws", "an AWS role's trust policy and its OIDC provider, as JSON", "aws.sts"),
-        Verifier("gcp", "a Google workload identity pool provider, as JSON", "google"),
-        Verifier("azure", "an Entra federated identity credential, as Graph's JSON", "entra"),
+        Verifier("gcp", "a Google workload identity pool provider, as JSON", "google.sts"),
+        Verifier("azure", "an Entra federated identity credential, as Graph's JSON", "entra.sts"),
         Verifier("vault", "a Vault or OpenBao role of JWT auth, as JSON", "vault"),
         Verifier("kubernetes", "a Kubernetes AuthenticationConfiguration, as YAML", "kubernetes"),
     )

@@ -11,6 +11,8 @@ from spire_bridge.cloud.rule import Verdict
 from spire_bridge.cloud.trust_description import TrustDescription
 from spire_bridge.service.issuer_reading import ReadIssuer
 
+_TELLING = 100  # characters by which a problem is known again
+
 
 @dataclass(frozen=True, slots=True)
 class Judged:
@@ -62,5 +64,6 @@ def evaluate(
 
 
 def _fails_for_the_documents(verdict: Verdict, problem: str) -> bool:
+    """Whether what the deciding clause found is the problem with them, be it cut at its end."""
     failed = verdict.failed
-    return failed is not None and shown(problem) in failed.check.found
+    return failed is not None and shown(problem)[:_TELLING] in failed.check.found

@@ -15,7 +15,7 @@ from spire_bridge.cloud.verifiers import Verifier
 
 ISSUER = "https://issuer.example.org"
 WEB, DB = "spiffe://example.org/web", "spiffe://example.org/db"
-PLAIN = cast("Verifier", PlainVerifier("aws"))
+PLAIN, OTHER = (cast("Verifier", PlainVerifier(key)) for key in ("aws", "gcp"))
 
 
 def described(place: str, subject: str = WEB, **changes: Any) -> TrustDescription:
@@ -114,10 +114,15 @@ def test_subjects_that_none_accepts_or_several_do() -> None:
     assert {finding.severity for finding in found} == {Severity.NOTE}
 
 
+def test_a_subject_is_expected_to_be_somebody_at_several_verifiers() -> None:
+    elsewhere = TrustDescription(OTHER, "b", PlainTrust("b", ISSUER, WEB, "here"))
+    assert findings(described("a"), elsewhere, subjects=(WEB,)) == []
+
+
 def test_many_subjects_are_a_few_findings() -> None:
     subjects = tuple(f"spiffe://example.org/{n:04}" for n in range(1000))
-    (finding, _) = findings(described("a", "spiffe://example.org/0000"), subjects=subjects), None
-    by_none = only(finding, "accepted-by-none")
+    found = findings(described("a", "spiffe://example.org/0000"), subjects=subjects)
+    by_none = only(found, "accepted-by-none")
     assert by_none.message.startswith("999 subjects are accepted by no description: ")
     assert by_none.message.endswith(
         "/0001, spiffe://example.org/0002, spiffe://example.org/0003 and 996 more"
