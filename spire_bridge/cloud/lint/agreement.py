@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
+from spire_bridge.cloud.entra.limits import MAX_CREDENTIALS
 from spire_bridge.cloud.expectation import Expectation
 from spire_bridge.cloud.lint.question import Asking
 from spire_bridge.cloud.lint_finding import LintFinding, Severity
 from spire_bridge.cloud.presented_token import shown
-
-MAX_CREDENTIALS = 20  # of one application at Entra
 
 
 def lint_agreement(asking: Sequence[Asking], issuer: str | None) -> Iterator[LintFinding]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from spire_bridge.cloud.entra import limits as entra
+from spire_bridge.cloud.google import limits as google
 from spire_bridge.cloud.lint.naming import some, subjects_are
 from spire_bridge.cloud.lint_finding import LintFinding, Severity
 
-MAX_GOOGLE_SUBJECT_BYTES = 127
-MAX_ENTRA_SUBJECT_CHARACTERS = 600
 MAX_OIDC_SUBJECT_CHARACTERS = 255
 
 
@@ -25,25 +25,26 @@ class _Limit:
 # A SPIFFE ID is ASCII: its characters are its bytes.
 _LIMITS = (
     _Limit(
-        MAX_ENTRA_SUBJECT_CHARACTERS,
+        entra.MAX_FIELD_CHARACTERS,
         Severity.WARNING,
         "subject-too-long-for-entra",
-        "longer than the 600 characters that a federated identity credential holds",
+        f"longer than the {entra.MAX_FIELD_CHARACTERS} characters that a federated identity "
+        "credential holds",
         "shorten the path of the SPIFFE ID",
     ),
     _Limit(
         MAX_OIDC_SUBJECT_CHARACTERS,
         Severity.WARNING,
         "subject-too-long-for-oidc",
-        "longer than the 255 characters of OpenID Connect Core, section 2: "
-        "a verifier may refuse or cut them",
+        f"longer than the {MAX_OIDC_SUBJECT_CHARACTERS} characters of OpenID Connect Core, "
+        "section 2: a verifier may refuse or cut them",
         "shorten the path of the SPIFFE ID",
     ),
     _Limit(
-        MAX_GOOGLE_SUBJECT_BYTES,
+        google.MAX_SUBJECT_BYTES,
         Severity.NOTE,
         "subject-too-long-for-google",
-        "longer than the 127 bytes of google.subject",
+        f"longer than the {google.MAX_SUBJECT_BYTES} bytes of google.subject",
         "map google.subject to a part of the subject that is unique, "
         "such as assertion.sub.extract('spiffe://example.org/{path}')",
     ),
