@@ -13,7 +13,7 @@ from importlib import import_module
 from benchmarks import machine
 from benchmarks.table import Row, markdown
 
-_BENCHMARKS = ("documents", "memory", "freshness", "fetch_jwt", "watched", "command")
+_BENCHMARKS = ("documents", "memory", "freshness", "fetch_jwt", "watched", "command", "evaluate")
 
 
 def main() -> None:
