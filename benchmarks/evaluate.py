@@ -41,6 +41,8 @@ def run() -> Iterator[Row]:
         public.verify(signature, b"a token", padding.PKCS1v15(), hashes.SHA256())
 
     for key, verifier in VERIFIERS.items():
+        if verifier.takes_certificates:
+            continue  # most of their work are signatures
         parsed = verifier.rules.parse_trust(trust(key, _SUBJECT), name=key)
         presentation = _presentation(key)
         evaluate = verifier.rules.evaluate

@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 import asyncio
 import time
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from spire_bridge.cli.arguments import add_endpoint, add_output, moment
 from spire_bridge.cli.command import Subparsers, add_command
@@ -15,9 +17,14 @@ from spire_bridge.cli.trust_files import add_issuer, add_trust_files, issuer_rea
 from spire_bridge.errors import EXIT_FAILURE, EXIT_UNAVAILABLE
 
 if TYPE_CHECKING:
+    from spire_bridge.cloud.aws.certificate_chain import PresentedChain
     from spire_bridge.cloud.presented_token import PresentedToken
+    from spire_bridge.service.issuer_reading import ReadIssuer
     from spire_bridge.service.trust_descriptions import ReadTrust
-    from spire_bridge.service.trust_evaluation import Evaluation
+    from spire_bridge.service.trust_evaluation import Evaluation, Presented
+    from spire_bridge.workload.client import WorkloadClient
+
+T = TypeVar("T")
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -32,7 +39,8 @@ def add_parser(subparsers: Subparsers) -> None:
         what was found and what is wanted, then the identity that results, or the first
         clause that fails, the verifier's own answer, and what to do about it. The token is
         read from a file or from standard input, or taken afresh from the agent with
-        --audience; it is never printed. Clauses that rest on no public document are marked.
+        --audience; it is never printed. IAM Roles Anywhere is shown an X.509-SVID instead.
+        Clauses that rest on no public document are marked.
 
         Ends with 0 if every verifier accepts the token and with 1 if one refuses it; with 2
         if a description can't be read; and with 4 if all refuse it for nothing but the
@@ -50,10 +58,16 @@ def add_parser(subparsers: Subparsers) -> None:
     )
     source.add_argument("--audience", metavar="A", help="take a fresh token for it from the agent")
     parser.add_argument(
-        "--spiffe-id", metavar="ID", help="the fresh token is to be of this identity"
+        "--spiffe-id", metavar="ID", help="the agent's SVID is to be of this identity"
     )
     add_issuer(parser, default="the one that the token names")
-    add_trust_files(parser)
+    add_trust_files(parser, of_certificates=True)
+    parser.add_argument(
+        "--certificate",
+        metavar="FILE",
+        type=Path,
+        help="the X.509-SVID for --roles-anywhere, PEM, leaf first (default: the agent's)",
+    )
     parser.add_argument(
         "--at",
         metavar="TIME",
@@ -68,15 +82,7 @@ def run(arguments: argparse.Namespace) -> int:
     from spire_bridge.service.trust_evaluation import evaluate
 
     trust = _trust(arguments)
-    reader = issuer_reader(arguments)
-    token = _token(arguments)
-    issuer = (
-        reader.read(arguments.issuer)
-        if arguments.issuer is not None
-        else reader.read_named(token.text("iss"))
-    )
-    at = time.time() if arguments.at is None else arguments.at
-    evaluation = evaluate(trust.descriptions, token, issuer, at)
+    evaluation = evaluate(trust.descriptions, _presented(arguments, trust))
     if arguments.output == "json":
         print_json(_json(evaluation))
     else:
@@ -84,6 +90,23 @@ def run(arguments: argparse.Namespace) -> int:
     if evaluation.is_accepted:
         return 0
     return EXIT_UNAVAILABLE if evaluation.is_undecided else EXIT_FAILURE
+
+
+def _presented(arguments: argparse.Namespace, trust: ReadTrust) -> Presented:
+    """What the verifiers that were named are to be shown."""
+    from spire_bridge.service.trust_evaluation import Presented
+
+    shows = {description.verifier.takes_certificates for description in trust.descriptions}
+    reader = issuer_reader(arguments)
+    token = _token(arguments) if False in shows else None
+    chain = _chain(arguments) if True in shows else None
+    issuer = None
+    if arguments.issuer is not None:
+        issuer = reader.read(arguments.issuer)
+    elif token is not None:
+        issuer = reader.read_named(token.text("iss"))
+    at = time.time() if arguments.at is None else arguments.at
+    return Presented(at, token, issuer, chain)
 
 
 def _trust(arguments: argparse.Namespace) -> ReadTrust:
@@ -101,29 +124,42 @@ def _trust(arguments: argparse.Namespace) -> ReadTrust:
 
 
 def _token(arguments: argparse.Namespace) -> PresentedToken:
-    from spire_bridge.service.presented_tokens import TokenUnreadable, read_token
+    from spire_bridge.service.presented_tokens import TokenUnreadable, fetch_token, read_token
 
-    if arguments.audience is None:
-        if arguments.spiffe_id is not None:
-            raise TokenUnreadable("--spiffe-id is for a fresh token: name its --audience, too")
-        return read_token(arguments.token)
-    return asyncio.run(_fresh_token(arguments))
+    audience, spiffe_id = arguments.audience, arguments.spiffe_id
+    if audience is not None:
+        return _from_agent(arguments, lambda client: fetch_token(client, audience, spiffe_id))
+    if spiffe_id is not None:
+        raise TokenUnreadable("--spiffe-id is for a fresh token: name its --audience, too")
+    return read_token(arguments.token)
 
 
-async def _fresh_token(arguments: argparse.Namespace) -> PresentedToken:
-    from spire_bridge.service.presented_tokens import fetch_token
+def _chain(arguments: argparse.Namespace) -> PresentedChain:
+    from spire_bridge.service.presented_tokens import fetch_chain, read_chain
+
+    if arguments.certificate is not None:
+        return read_chain(arguments.certificate)
+    return _from_agent(arguments, lambda client: fetch_chain(client, arguments.spiffe_id))
+
+
+def _from_agent(arguments: argparse.Namespace, ask: Callable[[WorkloadClient], Awaitable[T]]) -> T:
     from spire_bridge.workload.client import WorkloadClient
 
-    async with WorkloadClient(arguments.socket, timeout=arguments.timeout) as client:
-        return await fetch_token(client, arguments.audience, arguments.spiffe_id)
+    async def call() -> T:
+        async with WorkloadClient(arguments.socket, timeout=arguments.timeout) as client:
+            return await ask(client)
+
+    return asyncio.run(call())
 
 
 def _print(evaluation: Evaluation) -> None:
     from spire_bridge.cli.verdicts import print_verdict
 
-    print_note(_described(evaluation.token, evaluation.at))
-    if evaluation.issuer.documents.problem:
-        print_note(f"issuer: {evaluation.issuer.documents.problem}")
+    presented = evaluation.presented
+    if presented.token is not None:
+        print_note(_described(presented.token, presented.at))
+    if presented.issuer is not None and presented.issuer.documents.problem:
+        print_note(f"issuer: {presented.issuer.documents.problem}")
     for number, judged in enumerate(evaluation.judged):
         print(end="\n" if number else "")
         print_verdict(judged.verdict, judged.description.place)
@@ -148,17 +184,12 @@ def _described(token: PresentedToken, at: float) -> str:
 def _json(evaluation: Evaluation) -> dict[str, Any]:
     from spire_bridge.cli.verdicts import verdict_json
 
-    documents = evaluation.issuer.documents
+    presented = evaluation.presented
     return {
         "accepted": evaluation.is_accepted,
-        "at": datetime.fromtimestamp(evaluation.at, UTC).isoformat(timespec="seconds"),
-        "token": {"defect": evaluation.token.defect or None, **_claims(evaluation.token)},
-        "issuer": {
-            "issuer": documents.issuer,
-            "keys": len(documents.keys),
-            "problem": documents.problem or None,
-            "unavailable": evaluation.issuer.is_unavailable,
-        },
+        "at": datetime.fromtimestamp(presented.at, UTC).isoformat(timespec="seconds"),
+        "token": _token_json(presented.token) if presented.token is not None else None,
+        "issuer": _issuer_json(presented.issuer) if presented.issuer is not None else None,
         "verdicts": [
             {
                 "verifier": judged.description.verifier.key,
@@ -170,8 +201,19 @@ def _json(evaluation: Evaluation) -> dict[str, Any]:
     }
 
 
-def _claims(token: PresentedToken) -> dict[str, Any]:
+def _issuer_json(issuer: ReadIssuer) -> dict[str, Any]:
+    documents = issuer.documents
     return {
+        "issuer": documents.issuer,
+        "keys": len(documents.keys),
+        "problem": documents.problem or None,
+        "unavailable": issuer.is_unavailable,
+    }
+
+
+def _token_json(token: PresentedToken) -> dict[str, Any]:
+    return {
+        "defect": token.defect or None,
         "subject": token.text("sub"),
         "issuer": token.text("iss"),
         "audience": list(token.audiences()),

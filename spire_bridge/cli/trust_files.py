@@ -30,10 +30,17 @@ class _KindAndFile(argparse.Action):
         setattr(namespace, self.dest, named)
 
 
-def add_trust_files(parser: argparse.ArgumentParser) -> None:
-    """An option for each verifier, and one for Terraform; each can be given several files."""
+def add_trust_files(parser: argparse.ArgumentParser, *, of_certificates: bool = False) -> None:
+    """An option for each verifier, and one for Terraform; each can be given several files.
+
+    `of_certificates` adds the verifiers of certificates to those of tokens.
+    """
     parser.set_defaults(trust_files=[])
-    described = [(verifier.key, verifier.reads) for verifier in VERIFIERS.values()]
+    described = [
+        (verifier.key, verifier.reads)
+        for verifier in VERIFIERS.values()
+        if of_certificates or not verifier.takes_certificates
+    ]
     for kind, reads in [*described, ("terraform", "`terraform show -json` of a plan or state")]:
         parser.add_argument(
             f"--{kind}",

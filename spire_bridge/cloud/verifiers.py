@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 if TYPE_CHECKING:  # the command line wants to know the names, and no more
+    from spire_bridge.cloud.aws.certificate_chain import PresentedChain
     from spire_bridge.cloud.expectation import Expectation
     from spire_bridge.cloud.lint_finding import LintFinding
     from spire_bridge.cloud.presentation import Presentation
@@ -29,13 +30,29 @@ class VerifierRules(Protocol):
         """Finds what is wrong with the description by itself."""
 
 
+class CertificateRules(Protocol):
+    """What the module of a verifier of certificates offers."""
+
+    TITLE: str
+
+    def parse_trust(self, data: bytes, *, name: str) -> Any:
+        """Reads a description of the trust configured there. Raises `InvalidTrust`."""
+
+    def evaluate(self, chain: PresentedChain, trust: Any, now: float) -> Verdict:
+        """Says what the verifier would say. Never raises."""
+
+
 @dataclass(frozen=True, slots=True)
 class Verifier:
-    """One verifier: its name on the command line, what describes trust to it, its module."""
+    """One verifier: its name on the command line, what describes trust to it, its module.
+
+    One that `takes_certificates` is shown an X.509-SVID in place of a token.
+    """
 
     key: str
     reads: str
     module: str
+    takes_certificates: bool = False
 
     def expectations(self, trust: Any) -> tuple[Expectation, ...]:
         """What tokens the trust is meant for; several if it trusts several issuers."""
@@ -51,6 +68,11 @@ class Verifier:
     def rules(self) -> VerifierRules:
         return cast("VerifierRules", import_module(f"spire_bridge.cloud.{self.module}"))
 
+    @property
+    def certificate_rules(self) -> CertificateRules:
+        """Those of a verifier that `takes_certificates`."""
+        return cast("CertificateRules", import_module(f"spire_bridge.cloud.{self.module}"))
+
 
 VERIFIERS = {
     verifier.key: verifier
@@ -60,5 +82,11 @@ VERIFIERS = {
         Verifier("azure", "an Entra federated identity credential, as Graph's JSON", "entra.sts"),
         Verifier("vault", "a Vault or OpenBao role of JWT auth, as JSON", "vault"),
         Verifier("kubernetes", "a Kubernetes AuthenticationConfiguration, as YAML", "kubernetes"),
+        Verifier(
+            "roles-anywhere",
+            "a trust anchor, a profile and a role of IAM Roles Anywhere, as JSON",
+            "aws.roles_anywhere",
+            takes_certificates=True,
+        ),
     )
 }

@@ -123,6 +123,7 @@ class PlainVerifier:
     key: str
     reads: str = "a plain trust"
     name: str = "plain"
+    takes_certificates: bool = False
 
     @property
     def rules(self) -> Any:
