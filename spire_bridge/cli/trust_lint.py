@@ -13,7 +13,7 @@ from spire_bridge.cli.arguments import add_output, duration
 from spire_bridge.cli.command import Subparsers, add_command
 from spire_bridge.cli.output import print_json, print_note
 from spire_bridge.cli.trust_files import add_issuer, add_trust_files, issuer_reader, named_trust
-from spire_bridge.errors import EXIT_FAILURE
+from spire_bridge.errors import EXIT_FAILURE, one_line
 
 if TYPE_CHECKING:
     from spire_bridge.cloud.lint_finding import LintFinding
@@ -135,9 +135,10 @@ def _print(findings: Sequence[LintFinding], output: str) -> None:
         print_json({"findings": [_json(f) for f in findings], "counts": _counts(findings)})
     else:
         for finding in findings:
-            print(f"{finding.place}: {finding.severity}: {finding.message} [{finding.rule}]")
+            said = f"{finding.place}: {finding.severity}: {finding.message} [{finding.rule}]"
+            print(one_line(said))
             if finding.fix:
-                print(f"  fix: {finding.fix}")
+                print(f"  fix: {one_line(finding.fix)}")
         counts = ", ".join(f"{count} {name}" for name, count in _counts(findings).items())
         print_note(f"found: {counts}")
 

@@ -8,6 +8,7 @@ from typing import Any
 from spire_bridge.cli.output import print_table
 from spire_bridge.cloud.presented_token import shown
 from spire_bridge.cloud.rule import Clause, Refusal, Verdict
+from spire_bridge.errors import one_line
 
 _MARKS = {"passed": "✓", "failed": "✗", "not reached": "·"}
 _WIDEST_CELL = 60
@@ -20,7 +21,7 @@ def print_verdict(verdict: Verdict, place: str) -> None:
     print_table(("", "CLAUSE", "FOUND", "WANTED"), map(_row, verdict.clauses))
     print()
     for line in _outcome(verdict):
-        print(line)
+        print(one_line(line))  # a verifier's words may quote what a token says
 
 
 def verdict_json(verdict: Verdict) -> dict[str, Any]:
@@ -40,6 +41,7 @@ def _row(clause: Clause) -> tuple[str, ...]:
 
 
 def _cut(text: str) -> str:
+    text = one_line(text)
     return text if len(text) <= _WIDEST_CELL else f"{text[: _WIDEST_CELL - 1]}…"
 
 

@@ -12,7 +12,7 @@ import pytest
 from forgery.tokens import jwk, jwk_set, rsa_key, signed
 from plain_verifier import PlainVerifier
 
-from spire_bridge.cli import arguments
+from spire_bridge.cli import arguments, trust_lint
 from spire_bridge.cli.main import main
 from spire_bridge.cloud.verifiers import VERIFIERS
 
@@ -144,6 +144,14 @@ def test_what_is_no_token_is_refused(desk: Desk) -> None:
     status, _, err = desk.evaluate("--aws", "good.json")
     assert status == 1
     assert err.startswith("token: not a JWT: ")
+
+
+def test_a_token_can_not_steer_a_terminal(desk: Desk) -> None:
+    desk.write("token.jwt", token(sub="\x1b[2J\r\n\u202e", iss=ISSUER))
+    status, out, err = desk.evaluate("--aws", "good.json")
+    assert status == 1
+    assert "[2J" in out
+    assert all(c.isprintable() or c == "\n" for c in out + err)
 
 
 def test_a_token_from_standard_input(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -291,6 +299,30 @@ def test_lists_that_can_not_be_read(desk: Desk, words: tuple[str, ...]) -> None:
     status, out, err = desk.run("lint", *words)
     assert (status, out) == (2, "")
     assert err.startswith("error[SUBJECTS_UNREADABLE]: ")
+
+
+@pytest.mark.parametrize(
+    ("on_terminal", "seconds", "said"),
+    [
+        (False, 0.5, ""),
+        (False, 3.0, "1 of 3 descriptions\n2 of 3 descriptions\n"),
+        (True, 0.05, "\r2 of 3 descriptions\r3 of 3 descriptions\r\033[K"),
+    ],
+)
+def test_progress_on_a_terminal_and_in_a_log(
+    on_terminal: bool,
+    seconds: float,
+    said: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("sys.stderr.isatty", lambda: on_terminal)
+    elapsed = [0.0]
+    tell = trust_lint._progress(lambda: elapsed[0])
+    for done in (1, 2, 3):
+        elapsed[0] += seconds
+        tell(done, 3)
+    assert capsys.readouterr().err == said
 
 
 @pytest.mark.parametrize(
