@@ -84,9 +84,9 @@ def run(arguments: argparse.Namespace) -> int:
     trust = _trust(arguments)
     evaluation = evaluate(trust.descriptions, _presented(arguments, trust))
     if arguments.output == "json":
-        print_json(_json(evaluation))
+        print_json(_json(evaluation, trust))
     else:
-        _print(evaluation)
+        _print(evaluation, trust)
     if evaluation.is_accepted:
         return 0
     return EXIT_UNAVAILABLE if evaluation.is_undecided else EXIT_FAILURE
@@ -117,10 +117,7 @@ def _trust(arguments: argparse.Namespace) -> ReadTrust:
             "no description of trust was named",
             hint="name one, such as --aws role.json or --terraform plan.json",
         )
-    trust = named_trust(arguments).checked()
-    for item in trust.open:
-        print_note(f"not evaluated: {item.address}: {item.reason}")
-    return trust
+    return named_trust(arguments).checked()
 
 
 def _token(arguments: argparse.Namespace) -> PresentedToken:
@@ -152,7 +149,7 @@ def _from_agent(arguments: argparse.Namespace, ask: Callable[[WorkloadClient], A
     return asyncio.run(call())
 
 
-def _print(evaluation: Evaluation) -> None:
+def _print(evaluation: Evaluation, trust: ReadTrust) -> None:
     from spire_bridge.cli.verdicts import print_verdict
 
     presented = evaluation.presented
@@ -160,6 +157,8 @@ def _print(evaluation: Evaluation) -> None:
         print_note(_described(presented.token, presented.at))
     if presented.issuer is not None and presented.issuer.documents.problem:
         print_note(f"issuer: {presented.issuer.documents.problem}")
+    for item in trust.open:
+        print_note(f"not evaluated: {item.address}: {item.reason}")
     for number, judged in enumerate(evaluation.judged):
         print(end="\n" if number else "")
         print_verdict(judged.verdict, judged.description.place)
@@ -181,7 +180,7 @@ def _described(token: PresentedToken, at: float) -> str:
     return f"token: {'  '.join(parts)}"
 
 
-def _json(evaluation: Evaluation) -> dict[str, Any]:
+def _json(evaluation: Evaluation, trust: ReadTrust) -> dict[str, Any]:
     from spire_bridge.cli.verdicts import verdict_json
 
     presented = evaluation.presented
@@ -190,6 +189,7 @@ def _json(evaluation: Evaluation) -> dict[str, Any]:
         "at": datetime.fromtimestamp(presented.at, UTC).isoformat(timespec="seconds"),
         "token": _token_json(presented.token) if presented.token is not None else None,
         "issuer": _issuer_json(presented.issuer) if presented.issuer is not None else None,
+        "not_evaluated": [{"place": o.address, "reason": o.reason} for o in trust.open],
         "verdicts": [
             {
                 "verifier": judged.description.verifier.key,

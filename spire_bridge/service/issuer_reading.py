@@ -6,6 +6,7 @@ import ssl
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 from pathlib import Path
+from typing import Self
 from urllib.parse import urlsplit
 
 from spire_bridge.cloud.issuer_documents import MAX_DOCUMENT_BYTES, IssuerDocuments
@@ -61,7 +62,7 @@ class IssuerReader:
     tls: ssl.SSLContext | None = None
 
     @classmethod
-    def trusting(cls, ca_file: Path | None, *, timeout_seconds: float) -> IssuerReader:
+    def trusting(cls, ca_file: Path | None, *, timeout_seconds: float) -> Self:
         """Raises `InvalidAuthorities`."""
         if ca_file is None:
             return cls(timeout_seconds)

@@ -161,6 +161,38 @@ def test_a_token_from_standard_input(desk: Desk, monkeypatch: pytest.MonkeyPatch
     assert status == 0
 
 
+def test_what_a_plan_leaves_open_is_not_evaluated(desk: Desk) -> None:
+    provider = {
+        "address": "aws_iam_openid_connect_provider.spire",
+        "type": "aws_iam_openid_connect_provider",
+        "values": {"url": ISSUER},
+    }
+    role = {"address": "aws_iam_role.web", "type": "aws_iam_role", "values": {}}
+    unknown = {"after_unknown": {"assume_role_policy": True}}
+    desk.write(
+        "plan.json",
+        {
+            "format_version": "1.2",
+            "planned_values": {"root_module": {"resources": [provider, role]}},
+            "resource_changes": [{"address": "aws_iam_role.web", "change": unknown}],
+        },
+    )
+    reason = "assume_role_policy is known only after the plan was applied"
+    status, _, err = desk.evaluate("--terraform", "plan.json", "--aws", "good.json")
+    assert status == 0
+    assert f"not evaluated: plan.json:aws_iam_role.web: {reason}\n" in err
+    _, out, _ = desk.evaluate("--terraform", "plan.json", "--aws", "good.json", "--output", "json")
+    assert json.loads(out)["not_evaluated"] == [
+        {"place": "plan.json:aws_iam_role.web", "reason": reason}
+    ]
+    status, _, err = desk.evaluate("--terraform", "plan.json")
+    assert status == 2
+    assert err.startswith(f"error[TRUST_INVALID]: plan.json:aws_iam_role.web: {reason}")
+    status, out, _ = desk.run("lint", "--terraform", "plan.json")
+    assert status == 0
+    assert "[known-after-apply]" in out
+
+
 def test_another_time(desk: Desk) -> None:
     _, out, err = desk.evaluate("--aws", "good.json", "--at", "+2h", "--output", "json")
     assert err == ""

@@ -7,7 +7,8 @@ from functools import cache
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from spire_bridge.cloud.key_set import check_key_set
+from spire_bridge.cloud.issuer_documents import IssuerDocuments
+from spire_bridge.cloud.key_set import check_key_set, check_served_keys
 from spire_bridge.issuer.documents import Documents
 from spire_bridge.issuer.key_set import KeySet
 from spire_bridge.issuer.url import IssuerUrl
@@ -31,7 +32,11 @@ def public_key(algorithm: str) -> PublicKey:
 def findings(*algorithms: str) -> dict[str, str]:
     keys = (JwtAuthority(f"key-{i:04}", public_key(name)) for i, name in enumerate(algorithms))
     key_set = KeySet(tuple(keys))
-    return {f.verifier: f.reason for f in check_key_set(key_set, Documents.of(ISSUER, key_set))}
+    documents = Documents.of(ISSUER, key_set)
+    found = check_key_set(key_set, documents)
+    served = IssuerDocuments.read(documents.discovery.body, documents.jwks.body)
+    assert check_served_keys(served) == found, "as published, so as fetched"
+    return {f.verifier: f.reason for f in found}
 
 
 @pytest.mark.parametrize(
@@ -52,6 +57,11 @@ def findings(*algorithms: str) -> dict[str, str]:
 )
 def test_who_refuses(algorithms: tuple[str, ...], refusing: set[str]) -> None:
     assert set(findings(*algorithms)) == refusing
+
+
+def test_served_keys_that_verify_nothing_are_left_out() -> None:
+    jwks = b'{"keys":[{"kty":"oct","k":"eA"},{"kty":"RSA","n":"AQ","e":"AQ"},{},1]}'
+    assert check_served_keys(IssuerDocuments.read(b"{}", jwks)) == ()
 
 
 def test_the_reasons_name_figures() -> None:
