@@ -43,7 +43,10 @@ class InvalidConfig(BridgeError):
 
 
 class InvalidSetting(ValueError):
-    """Raised in `__post_init__`: says which of the object's settings is wrong."""
+    """Raised in `__post_init__`: says which of the object's settings is wrong.
+
+    The setting may lie deeper: `workloads[2].aws.role`.
+    """
 
     def __init__(self, setting: str, message: str) -> None:
         super().__init__(message)
@@ -184,7 +187,7 @@ def _located(
     elif _NOT_TEXT.match(what):
         hint = "put the value in quotes to have it taken as text"
     elif isinstance(error.__cause__, InvalidSetting):
-        steps.append(error.__cause__.setting)
+        steps += _steps(f".{error.__cause__.setting}")
     line = _line(_node_at(steps, root)) if root is not None else 1
     where = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in steps)
     where = f"{where.removeprefix('.')}: " if where else ""

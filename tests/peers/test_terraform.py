@@ -46,21 +46,21 @@ def normal(value: Any) -> Any:
             return value
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(st.lists(TEXTS | TRICKY, min_size=1, max_size=40))
 def test_strings_are_read_as_they_were_meant(texts: list[str]) -> None:
     with TemporaryDirectory() as folder:
         assert value_of(written(texts), Path(folder)) == normal(texts)
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(values(TRICKY))
 def test_values_are_read_as_they_were_meant(value: Any) -> None:
     with TemporaryDirectory() as folder:
         assert value_of(written(value), Path(folder)) == value
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(st.dictionaries(NAMES, st.tuples(values(NAMES), st.sampled_from(["", "Why."])), max_size=9))
 def test_the_layout_is_that_of_fmt(described: dict[str, tuple[Value, str]]) -> None:
     attributes = [Attribute(name, *rest) for name, rest in described.items()]

@@ -40,6 +40,11 @@ class House(Struct, frozen=True, forbid_unknown_fields=True):
     cellar: Shelf | None = None
     lit: bool = False
 
+    def __post_init__(self) -> None:
+        for number, shelf in enumerate(self.shelves):
+            if shelf.label == self.name:
+                raise InvalidSetting(f"shelves[{number}].label", "The house has that name")
+
 
 def read(text: str) -> House:
     return parse(text.encode(), House, name="house.yaml")
@@ -108,6 +113,10 @@ def test_numbers_read_as_everybody_reads_them() -> None:
         ("name: a\nlit: 1", ":2: lit: Expected `bool`, got `int`"),
         ("name: a\nlit: 'yes'", ":2: lit: Expected `bool`, got `str`"),
         ("name: a\ncellar:\n  label: forbidden", ":3: cellar.label: Nobody may have that label"),
+        (
+            "name: a\nshelves:\n- label: b\n- width: 2\n  label: a",
+            ":5: shelves[1].label: The house has that name",
+        ),
         ("name: a\nlit: true\nname: b", ":3: 'name' is set twice"),
         ("name: a\nshelves:\n- label: b\n  label: b", ":4: 'label' is set twice"),
         ("- a", ":1: Expected `object`, got `array`"),
