@@ -56,14 +56,22 @@ def add_parser(subparsers: Subparsers) -> None:
         help="replace $NAME and ${NAME} in the file",
     )
     add_output(convert)
-    add_command(
+    schema = add_command(
         commands,
         "schema",
         run=run_schema,
         summary="print the JSON Schema of the configuration file",
         examples="""
           spire-bridge config schema > issuer.schema.json
+          spire-bridge config schema trust > trust.schema.json
         """,
+    )
+    schema.add_argument(
+        "kind",
+        choices=("serve", "trust"),
+        nargs="?",
+        default="serve",
+        help="the configuration of serve, or the description of trust generate (default: serve)",
     )
 
 
@@ -100,9 +108,15 @@ def run_convert(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def run_schema(_: argparse.Namespace) -> int:
+def run_schema(arguments: argparse.Namespace) -> int:
     from spire_bridge.config.yaml import json_schema
-    from spire_bridge.service.settings import ServeSettings
 
-    print(json_schema(ServeSettings))
+    if arguments.kind == "trust":
+        from spire_bridge.service.trust_settings import TrustSettings
+
+        print(json_schema(TrustSettings))
+    else:
+        from spire_bridge.service.settings import ServeSettings
+
+        print(json_schema(ServeSettings))
     return 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from spire_bridge.cli import trust_evaluate, trust_lint
+from spire_bridge.cli import trust_evaluate, trust_generate, trust_lint
 from spire_bridge.cli.command import Subparsers, add_command
 
 
@@ -11,5 +11,5 @@ def add_parser(subparsers: Subparsers) -> None:
         subparsers, "trust", summary="ask what the clouds would say, before they are asked"
     )
     commands = group.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in (trust_evaluate, trust_lint):
+    for command in (trust_evaluate, trust_generate, trust_lint):
         command.add_parser(commands)

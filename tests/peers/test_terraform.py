@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+import json
+import os
+import re
 import unicodedata
 from pathlib import Path
+from shutil import copy
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
+from described_trust import EXAMPLE, GOLDEN
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from terraform import PROGRAM, formatted, value_of
+from terraform import PROGRAM, call, formatted, value_of
 
-from spire_bridge.cloud.hcl_writer import Attribute, Block, Call, Value, write_file, written
+from spire_bridge.cloud.hcl_writer import Attribute, Block, Call, Value, quoted, write_file, written
+from spire_bridge.service.trust_generation import render
+from spire_bridge.service.trust_settings import load_trust_settings
+
+PLUGINS = os.environ.get("TERRAFORM_PLUGIN_DIR")
+FILES = sorted(GOLDEN.glob("*/*.tf"))
+TEXT = re.DOTALL | re.MULTILINE
 
 pytestmark = pytest.mark.skipif(
     PROGRAM is None, reason="neither terraform nor tofu found on PATH: HCL is not judged"
@@ -70,3 +81,48 @@ def test_the_layout_is_that_of_fmt(described: dict[str, tuple[Value, str]]) -> N
     text = write_file("Heading.", [Block("resource", ("a", "b"), groups)])
     with TemporaryDirectory() as folder:
         assert formatted(text, Path(folder)) == text
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: f"{file.parent.name}/{file.name}")
+def test_generated_files_are_in_the_layout_of_fmt(file: Path, tmp_path: Path) -> None:
+    assert formatted(file.read_text(), tmp_path) == file.read_text()
+
+
+@pytest.mark.skipif(PLUGINS is None, reason="TERRAFORM_PLUGIN_DIR names no folder of providers")
+@pytest.mark.parametrize("name", ["example", "hostile"])
+def test_generated_files_are_valid_to_the_providers(name: str, tmp_path: Path) -> None:
+    for file in (GOLDEN / name).glob("*.tf"):
+        copy(file, tmp_path)
+    for command in (["init", "-backend=false", f"-plugin-dir={PLUGINS}"], ["validate"]):
+        ended = call(*command, folder=tmp_path)
+        assert ended.returncode == 0, ended.stderr
+
+
+@pytest.mark.parametrize("name", ["example", "hostile"])
+def test_trust_policies_are_read_as_those_that_were_checked(name: str, tmp_path: Path) -> None:
+    """The Terraform that is written is the policy that the rules of AWS were asked about."""
+    description = {"example": EXAMPLE, "hostile": GOLDEN / "hostile.yaml"}[name]
+    files, granted = render(load_trust_settings(description), ["aws"])
+    described = [json.loads(grant.trust) for grant in granted]
+    policies = re.findall(r"assume_role_policy = (jsonencode\(.*?^  }\))", files["aws.tf"], TEXT)
+    assert len(policies) == len(described)
+    for policy, wanted in zip(policies, described, strict=True):
+        arn = wanted["Provider"]["OpenIDConnectProviderArn"]
+        literal = policy.replace("aws_iam_openid_connect_provider.spire.arn", quoted(arn))
+        assert json.loads(value_of(literal, tmp_path)) == wanted["Role"]["AssumeRolePolicyDocument"]
+
+
+@pytest.mark.parametrize("name", ["example", "hostile"])
+def test_conditions_of_google_are_read_as_those_that_were_checked(
+    name: str, tmp_path: Path
+) -> None:
+    description = {"example": EXAMPLE, "hostile": GOLDEN / "hostile.yaml"}[name]
+    files, granted = render(load_trust_settings(description), ["gcp"])
+    provider = json.loads(granted[0].trust)["provider"]
+    for written_as, kept_as, end in (
+        ("attribute_condition", "attributeCondition", r"\]\)"),
+        ("attribute_mapping", "attributeMapping", "}"),
+    ):
+        found = re.search(rf"{written_as} = (.*?^  {end})$", files["gcp.tf"], TEXT)
+        assert found is not None
+        assert value_of(found[1], tmp_path) == provider[kept_as]

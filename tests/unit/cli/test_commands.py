@@ -22,6 +22,7 @@ COMMANDS = [
     *("dev", "fetch jwt", "fetch x509", "fetch bundles", "validate", "serve", "publish", "status"),
     *(
         "trust evaluate",
+        "trust generate",
         "trust lint",
         "config check",
         "config convert",
@@ -83,6 +84,10 @@ def test_help_of_every_option_says_what_it_is(name: str) -> None:
         "trust evaluate --at tomorrow",
         "trust evaluate --aws",
         "trust lint --output xml",
+        "trust generate",
+        "trust generate --description a",
+        "trust generate --description a --output-dir b --stdout",
+        "trust generate --description a --stdout --target aws,oracle",
         "validate",
         "serve",
         "dev --port 65536",

@@ -12,7 +12,7 @@ import yaml
 from spire_bridge.config.yaml import InvalidConfig, json_schema, parse
 from spire_bridge.service.settings import ServeSettings, load_serve_settings
 
-EXAMPLES = sorted((Path(__file__).parents[3] / "conf").glob("*.yaml"))
+EXAMPLES = sorted((Path(__file__).parents[3] / "conf").glob("issuer*.yaml"))
 MINIMAL = """\
 trust_domain: example.org
 issuer:

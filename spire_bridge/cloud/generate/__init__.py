@@ -1,0 +1,1 @@
+"""Configuration of the verifiers, written from what workloads are to become there."""

@@ -1,0 +1,132 @@
+"""Terraform for Microsoft Entra: applications, each with its federated credentials."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from spire_bridge.cloud.generate.grant import Grant
+from spire_bridge.cloud.generate.heading import HEADING
+from spire_bridge.cloud.generate.names import credential_name, resource_label
+from spire_bridge.cloud.generate.workloads import Workloads
+from spire_bridge.cloud.hcl_writer import Attribute, Block, Expression, write_file
+
+MAX_CREDENTIALS = 20
+MAX_FIELD_CHARACTERS = 600
+
+_NOTES = f"""\
+Entra takes no wildcards: each SPIFFE ID has a credential, an application at most {MAX_CREDENTIALS}.
+It verifies RS256 only: set jwt_key_type = "rsa-2048" at SPIRE's server, which prefers EC."""
+_APPLICATION = "azuread_application"
+_CREDENTIAL = "azuread_application_federated_identity_credential"
+
+
+@dataclass(frozen=True, slots=True)
+class EntraApplication:
+    """An application that its workloads sign in as."""
+
+    name: str
+    workloads: Workloads
+
+
+@dataclass(frozen=True, slots=True)
+class EntraTenant:
+    """A tenant that trusts the issuer for these applications; its ID is empty if not known."""
+
+    issuer: str
+    trust_domain: str
+    tenant: str
+    audience: str
+    applications: tuple[EntraApplication, ...]
+
+
+def terraform(tenant: EntraTenant) -> str:
+    blocks: list[Block] = []
+    if tenant.tenant:
+        blocks.append(Block("data", ("azuread_client_config", "current"), ()))
+    for application in tenant.applications:
+        blocks += _application(tenant, application)
+    return write_file(f"{HEADING}\n{_NOTES}", blocks)
+
+
+def grants(tenant: EntraTenant) -> Iterator[Grant]:
+    """Each application, as Graph describes it."""
+    for application in tenant.applications:
+        credentials = [
+            {
+                "name": name,
+                "issuer": tenant.issuer,
+                "subject": subject,
+                "audiences": [tenant.audience],
+            }
+            for name, subject in _credentials(tenant, application).items()
+        ]
+        trust = {
+            "application": {"displayName": application.name},
+            "federatedIdentityCredentials": credentials,
+        }
+        yield Grant(
+            "azure",
+            f"azure.application {application.name}",
+            json.dumps(trust).encode(),
+            tenant.issuer,
+            tenant.audience,
+            (application.workloads,),
+        )
+
+
+def _credentials(tenant: EntraTenant, application: EntraApplication) -> dict[str, str]:
+    """Subjects by the names of their credentials."""
+    root = f"spiffe://{tenant.trust_domain}/"
+    return {
+        credential_name(spiffe_id.removeprefix(root)): spiffe_id
+        for spiffe_id in sorted(application.workloads.ids)
+    }
+
+
+def _application(tenant: EntraTenant, application: EntraApplication) -> Iterator[Block]:
+    label = resource_label(application.name)
+    general = [Attribute("display_name", application.name)]
+    if application.workloads.description:
+        general.append(Attribute("description", application.workloads.description))
+    guard = (_right_tenant(tenant),) if tenant.tenant else ()
+    yield Block("resource", (_APPLICATION, label), (tuple(general), guard))
+    yield Block(
+        "resource",
+        ("azuread_service_principal", label),
+        ((Attribute("client_id", Expression(f"{_APPLICATION}.{label}.client_id")),),),
+    )
+    yield Block(
+        "resource",
+        (_CREDENTIAL, label),
+        (
+            (Attribute("for_each", _credentials(tenant, application)),),
+            (
+                Attribute("application_id", Expression(f"{_APPLICATION}.{label}.id")),
+                Attribute("display_name", Expression("each.key")),
+                Attribute("issuer", tenant.issuer),
+                Attribute("subject", Expression("each.value")),
+                Attribute("audiences", [tenant.audience]),
+            ),
+        ),
+    )
+
+
+def _right_tenant(tenant: EntraTenant) -> Block:
+    precondition = Block(
+        "precondition",
+        (),
+        (
+            (
+                Attribute(
+                    "condition",
+                    Expression(
+                        f'data.azuread_client_config.current.tenant_id == "{tenant.tenant}"'
+                    ),
+                ),
+                Attribute("error_message", f"This is meant for the tenant {tenant.tenant}."),
+            ),
+        ),
+    )
+    return Block("lifecycle", (), ((precondition,),))
