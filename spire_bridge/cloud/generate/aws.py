@@ -67,7 +67,7 @@ class AwsAccount:
 
 def terraform(account: AwsAccount) -> str:
     """The file. Raises `InvalidTrust` for a role that IAM would not take."""
-    blocks = [Block("data", ("aws_caller_identity", "current"), ()), _provider(account)]
+    blocks = [Block("data", ("aws_caller_identity", "spire"), ()), _provider(account)]
     for role in account.roles:
         blocks += _role(account, role)
     return write_file(HEADING, blocks)
@@ -127,9 +127,7 @@ def _provider(account: AwsAccount) -> Block:
             (
                 Attribute(
                     "condition",
-                    Expression(
-                        f'data.aws_caller_identity.current.account_id == "{account.account}"'
-                    ),
+                    Expression(f'data.aws_caller_identity.spire.account_id == "{account.account}"'),
                 ),
                 Attribute("error_message", f"This is meant for the AWS account {account.account}."),
             ),

@@ -21,3 +21,11 @@ def subject_terms(subject: str, several: Sequence[Workloads]) -> list[str]:
         *(f"{subject} == {cel_string(spiffe_id)}" for spiffe_id in all_ids(several)),
         *(f"{subject}.startsWith({cel_string(below)})" for below in all_below(several)),
     ]
+
+
+def subject_condition(subject: str, several: Sequence[Workloads]) -> str:
+    """The same on one line, with the IDs in a list."""
+    ids = [cel_string(spiffe_id) for spiffe_id in all_ids(several)]
+    listed = f"{subject} == {ids[0]}" if len(ids) == 1 else f"{subject} in [{', '.join(ids)}]"
+    below = (f"{subject}.startsWith({cel_string(path)})" for path in all_below(several))
+    return " || ".join([*([listed] if ids else []), *below])

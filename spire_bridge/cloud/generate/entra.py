@@ -44,7 +44,7 @@ class EntraTenant:
 def terraform(tenant: EntraTenant) -> str:
     blocks: list[Block] = []
     if tenant.tenant:
-        blocks.append(Block("data", ("azuread_client_config", "current"), ()))
+        blocks.append(Block("data", ("azuread_client_config", "spire"), ()))
     for application in tenant.applications:
         blocks += _application(tenant, application)
     return write_file(f"{HEADING}\n{_NOTES}", blocks)
@@ -121,9 +121,7 @@ def _right_tenant(tenant: EntraTenant) -> Block:
             (
                 Attribute(
                     "condition",
-                    Expression(
-                        f'data.azuread_client_config.current.tenant_id == "{tenant.tenant}"'
-                    ),
+                    Expression(f'data.azuread_client_config.spire.tenant_id == "{tenant.tenant}"'),
                 ),
                 Attribute("error_message", f"This is meant for the tenant {tenant.tenant}."),
             ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -81,7 +82,17 @@ def terraform(project: GoogleProject) -> str:
     blocks = [_pool(project), _provider(project)]
     for binding in project.bindings:
         blocks += _bound(project, binding)
+    _refuse_doubles(blocks)
     return write_file(HEADING, blocks)
+
+
+def _refuse_doubles(blocks: Sequence[Block]) -> None:
+    count = Counter(block.labels for block in blocks)
+    if twice := [".".join(labels) for labels, number in count.items() if number > 1]:
+        raise InvalidTrust(
+            f"gcp: two bindings would both be called {twice[0]}",
+            hint="describe one of them in a file of its own: their names differ too little",
+        )
 
 
 def grants(project: GoogleProject) -> Iterator[Grant]:

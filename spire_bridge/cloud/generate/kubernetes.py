@@ -8,13 +8,15 @@ from typing import Any
 
 import yaml
 
-from spire_bridge.cloud.generate.cel_text import cel_string, subject_terms
+from spire_bridge.cloud.generate.cel_text import cel_string, subject_condition, subject_terms
 from spire_bridge.cloud.generate.grant import Grant
 from spire_bridge.cloud.generate.heading import HEADING
 from spire_bridge.cloud.generate.workloads import Workloads
 from spire_bridge.cloud.hcl_writer import comment_lines
+from spire_bridge.cloud.trust_errors import InvalidTrust
 
 API_VERSION = "apiserver.config.k8s.io/v1"
+MAX_EXPRESSION_CHARACTERS = 100_000  # cel-go's limit, which the API server leaves as it is
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,10 @@ _Dumper.add_representer(str, _text)
 
 
 def configuration(cluster: KubernetesCluster) -> str:
-    """The file for `kube-apiserver --authentication-config`."""
+    """The file for `kube-apiserver --authentication-config`.
+
+    Raises `InvalidTrust` for more than an expression of its can hold.
+    """
     heading = (
         f"{HEADING}\nFor kube-apiserver --authentication-config.\nTo RBAC a workload is the user"
         f" {cluster.username_prefix}<its SPIFFE ID>."
@@ -96,12 +101,12 @@ def _is_user_of(cluster: KubernetesCluster) -> Callable[[Mapping[str, Any], str]
 def _document(cluster: KubernetesCluster) -> dict[str, Any]:
     mappings: dict[str, Any] = {"username": {"claim": "sub", "prefix": cluster.username_prefix}}
     if any(users.groups for users in cluster.users):
-        mappings["groups"] = {"expression": _groups(cluster)}
+        mappings["groups"] = {"expression": _sized(_groups(cluster))}
     authenticator = {
         "issuer": {"url": cluster.issuer, "audiences": [cluster.audience]},
         "claimValidationRules": [
             {
-                "expression": " ||\n".join(subject_terms("claims.sub", cluster.workloads)),
+                "expression": _sized(" ||\n".join(subject_terms("claims.sub", cluster.workloads))),
                 "message": "this workload may not authenticate here",
             }
         ],
@@ -125,11 +130,22 @@ def _document(cluster: KubernetesCluster) -> dict[str, Any]:
 
 
 def _groups(cluster: KubernetesCluster) -> str:
-    """The groups of everything that a workload is, one term a line."""
+    """Those of all groups that the subject is in; a sum of lists could nest too deeply."""
+    names = sorted({group for users in cluster.users for group in users.groups})
     terms = []
-    for users in cluster.users:
-        if users.groups:
-            of_them = " || ".join(subject_terms("claims.sub", [users.workloads]))
-            groups = ", ".join(map(cel_string, sorted(users.groups)))
-            terms.append(f"({of_them} ? [{groups}] : [])")
-    return " +\n".join(terms)
+    for name in names:
+        members = [users.workloads for users in cluster.users if name in users.groups]
+        is_in = subject_condition("claims.sub", members)
+        terms.append(f"  group == {cel_string(name)} && ({is_in})")
+    every = ", ".join(map(cel_string, names))
+    return "\n".join([f"[{every}].filter(group,", " ||\n".join(terms), ")"])
+
+
+def _sized(expression: str) -> str:
+    if len(expression) > MAX_EXPRESSION_CHARACTERS:
+        raise InvalidTrust(
+            f"kubernetes: an expression would have {len(expression)} characters;"
+            f" {MAX_EXPRESSION_CHARACTERS} are allowed",
+            hint="let in all below a path with spiffe_ids_below, or name fewer groups",
+        )
+    return expression

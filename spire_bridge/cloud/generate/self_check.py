@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from spire_bridge.cloud.generate.grant import Grant
-from spire_bridge.cloud.generate.workloads import all_below, all_ids
+from spire_bridge.cloud.generate.neighbours import ClaimedToken, meant, neighbours
 from spire_bridge.cloud.issuer_documents import IssuerDocuments
 from spire_bridge.cloud.presentation import Presentation
 from spire_bridge.cloud.presented_token import PresentedToken
@@ -43,14 +44,6 @@ class Checked:
     refused: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class _Token:
-    what: str
-    issuer: str
-    subject: str
-    audience: str
-
-
 def check(granted: Iterable[Grant], algorithm: str) -> Checked:
     """Has the verifiers' rules judge tokens that are signed by `algorithm`.
 
@@ -61,16 +54,16 @@ def check(granted: Iterable[Grant], algorithm: str) -> Checked:
     for grant in granted:
         rules = VERIFIERS[grant.verifier].rules
         trust = rules.parse_trust(grant.trust, name=grant.place)
-        for token in _meant(grant):
+        for token in meant(grant):
             _expect_accepted(grant, token, rules.evaluate(_presented(token, algorithm), trust))
             accepted += 1
-        for token in _neighbours(grant):
+        for token in neighbours(grant):
             _expect_refused(grant, token, rules.evaluate(_presented(token, algorithm), trust))
             refused += 1
     return Checked(accepted, refused)
 
 
-def _expect_accepted(grant: Grant, token: _Token, verdict: Verdict) -> None:
+def _expect_accepted(grant: Grant, token: ClaimedToken, verdict: Verdict) -> None:
     if (failed := verdict.failed) is not None:
         raise NotAsMeant(
             f"{grant.place}: {verdict.verifier} would refuse {token.subject} by its clause"
@@ -82,7 +75,7 @@ def _expect_accepted(grant: Grant, token: _Token, verdict: Verdict) -> None:
         raise NotAsMeant(f"{grant.place}: {token.subject} would not become what is described")
 
 
-def _expect_refused(grant: Grant, token: _Token, verdict: Verdict) -> None:
+def _expect_refused(grant: Grant, token: ClaimedToken, verdict: Verdict) -> None:
     if verdict.accepted and grant.gets_something(verdict.identity):
         raise NotAsMeant(
             f"{grant.place}: {verdict.verifier} would let in a token with {token.what}:"
@@ -91,48 +84,7 @@ def _expect_refused(grant: Grant, token: _Token, verdict: Verdict) -> None:
         )
 
 
-def _meant(grant: Grant) -> Iterator[_Token]:
-    for subject in all_ids(grant.workloads):
-        yield _Token("a subject that is meant", grant.issuer, subject, grant.audience)
-    for below in all_below(grant.workloads):
-        for rest in ("workload", "some/workload"):
-            yield _Token("a subject below", grant.issuer, below + rest, grant.audience)
-
-
-def _neighbours(grant: Grant) -> Iterator[_Token]:
-    """Tokens that differ from those that are meant by a little."""
-    seen: set[str] = set()
-    for token in _meant(grant):
-        subjects = dict(_similar(token.subject))
-        yield _Token("another audience", grant.issuer, token.subject, f"{grant.audience}x")
-        yield _Token("another issuer", f"{grant.issuer}x", token.subject, grant.audience)
-        for subject, what in subjects.items():
-            if subject not in seen and not grant.has(subject):
-                seen.add(subject)
-                yield _Token(what, grant.issuer, subject, grant.audience)
-    for below in all_below(grant.workloads):
-        path = below.rstrip("/")
-        for subject in (path, f"{path}x", f"{path}-x/workload", f"{path}.x/some/workload"):
-            if not grant.has(subject):
-                yield _Token("a subject beside the path", grant.issuer, subject, grant.audience)
-
-
-def _similar(spiffe_id: str) -> Iterator[tuple[str, str]]:
-    scheme, _, rest = spiffe_id.partition("://")
-    domain, _, path = rest.partition("/")
-    parent = spiffe_id.rpartition("/")[0]
-    yield f"{spiffe_id}x", "a longer subject"
-    yield f"{spiffe_id}/x", "a subject below"
-    yield parent, "the subject above"
-    yield f"{parent}/x", "another subject beside"
-    yield f"{scheme}://{domain}/x/{path}", "the same path deeper"
-    yield f"{scheme}://x{domain}/{path}", "another trust domain"
-    yield f"{scheme}://{domain}.x/{path}", "another trust domain"
-    yield f"{scheme}://{domain}/{path.swapcase()}", "the subject in another case"
-    yield f"{scheme}://x/{spiffe_id}", "the subject within another"
-
-
-def _presented(token: _Token, algorithm: str) -> Presentation:
+def _presented(token: ClaimedToken, algorithm: str) -> Presentation:
     header = {"alg": algorithm, "kid": _KEY_ID, "typ": "JWT"}
     claims: dict[str, Any] = {
         "iss": token.issuer,
@@ -150,6 +102,7 @@ def _unseen(*_: object) -> bool:
     return True
 
 
+@lru_cache(maxsize=8)
 def _documents(issuer: str, algorithm: str) -> IssuerDocuments:
     """An issuer without fault of that name."""
     discovery = {

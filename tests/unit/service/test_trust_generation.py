@@ -99,6 +99,19 @@ def test_paths_that_a_provider_of_google_has_no_attributes_for_are_refused() -> 
         render(described(*below))
 
 
+def test_an_expression_that_kubernetes_would_not_take_is_refused() -> None:
+    ids = [f"{API}/{number:04}" for number in range(2_000)]
+    with pytest.raises(InvalidTrust, match="would have 115996 characters; 100000 are allowed"):
+        render(described(workload("kubernetes", spiffe_ids=ids, kubernetes={})))
+
+
+def test_bindings_that_terraform_could_not_tell_apart_are_refused() -> None:
+    access = {"gcp": {"service_account": "api-below@acme-prod.iam.gserviceaccount.com"}}
+    below = workload("gcp", spiffe_ids_below=f"{API}/")
+    with pytest.raises(InvalidTrust, match=r"google_service_account_iam_member\.api_below"):
+        render(described(workload(**access), below))
+
+
 def test_a_condition_that_google_would_not_take_pins_the_trust_domain() -> None:
     ids = [f"{API}/{number:03}" for number in range(100)]
     text = render(described(workload("gcp", spiffe_ids=ids)))[0]["gcp.tf"]

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spire_bridge.cloud.generate.cel_text import cel_string, subject_terms
+from spire_bridge.cloud.generate.cel_text import cel_string, subject_condition, subject_terms
 from spire_bridge.cloud.generate.workloads import Workloads
 
 cel = pytest.importorskip("cel", reason="the extra `cel` is not installed")
@@ -29,6 +29,9 @@ def test_the_terms_hold_for_the_workloads_and_nobody_else() -> None:
         "sub == 'spiffe://td/b'",
         "sub.startsWith('spiffe://td/jobs/')",
     ]
-    condition = cel.compile(" || ".join(terms))
-    for subject, holds in [("a", True), ("jobs/x", True), ("jobs", False), ("ab", False)]:
-        assert condition.execute({"sub": f"spiffe://td/{subject}"}) is holds
+    listed = "sub in ['spiffe://td/a', 'spiffe://td/b'] || sub.startsWith('spiffe://td/jobs/')"
+    assert subject_condition("sub", several) == listed
+    assert subject_condition("sub", several[2:]) == "sub == 'spiffe://td/a'"
+    for condition in map(cel.compile, (" || ".join(terms), listed)):
+        for subject, holds in [("a", True), ("jobs/x", True), ("jobs", False), ("ab", False)]:
+            assert condition.execute({"sub": f"spiffe://td/{subject}"}) is holds

@@ -45,7 +45,7 @@ def tampered(grant: Grant, old: str, new: str) -> Grant:
         ("vault", {}, '"bound_issuer": "https', '"bound_issuer": "http', "would refuse"),
         ("vault", BELOW, f"{API}/*", f"{API}*", "let in a token with"),
         ("kubernetes", {}, f"claims.sub == '{API}'\n", "1 == 1\n", "let in a token with"),
-        ("kubernetes", {}, "['api']", "['admin']", "would not become"),
+        ("kubernetes", {}, "'api'", "'admin'", "would not become"),
         ("kubernetes", {}, "prefix: 'spire:'", "prefix: 'x:'", "would not become"),
         ("kubernetes", BELOW, f"startsWith('{API}/')", f"startsWith('{API}')", "let in a token"),
     ],

@@ -2,7 +2,7 @@
 # Entra takes no wildcards: each SPIFFE ID has a credential, an application at most 20.
 # It verifies RS256 only: set jwt_key_type = "rsa-2048" at SPIRE's server, which prefers EC.
 
-data "azuread_client_config" "current" {}
+data "azuread_client_config" "spire" {}
 
 resource "azuread_application" "ledger" {
   display_name = "ledger"
@@ -10,7 +10,7 @@ resource "azuread_application" "ledger" {
 
   lifecycle {
     precondition {
-      condition     = data.azuread_client_config.current.tenant_id == "5a0f4a1e-2e0f-4f2e-9d4e-1c5b7a9e3d21"
+      condition     = data.azuread_client_config.spire.tenant_id == "5a0f4a1e-2e0f-4f2e-9d4e-1c5b7a9e3d21"
       error_message = "This is meant for the tenant 5a0f4a1e-2e0f-4f2e-9d4e-1c5b7a9e3d21."
     }
   }
@@ -39,7 +39,7 @@ resource "azuread_application" "payments_api" {
 
   lifecycle {
     precondition {
-      condition     = data.azuread_client_config.current.tenant_id == "5a0f4a1e-2e0f-4f2e-9d4e-1c5b7a9e3d21"
+      condition     = data.azuread_client_config.spire.tenant_id == "5a0f4a1e-2e0f-4f2e-9d4e-1c5b7a9e3d21"
       error_message = "This is meant for the tenant 5a0f4a1e-2e0f-4f2e-9d4e-1c5b7a9e3d21."
     }
   }
