@@ -61,8 +61,19 @@ class Block:
 
     type: str
     labels: tuple[str, ...]
-    groups: tuple[tuple[Attribute | Block, ...], ...]
+    groups: tuple[tuple[Attribute | Block, ...], ...] = ()
     comment: str = ""
+
+    @classmethod
+    def of(cls, kind: str, *labels: str, body: Sequence[Group] = (), comment: str = "") -> Block:
+        """A block with these groups in it; what stands alone is a group by itself."""
+        groups = (
+            (group,) if isinstance(group, Attribute | Block) else tuple(group) for group in body
+        )
+        return cls(kind, labels, tuple(group for group in groups if group), comment)
+
+
+Group: TypeAlias = "Attribute | Block | Sequence[Attribute | Block]"
 
 
 def write_file(heading: str, blocks: Iterable[Block]) -> str:
@@ -179,7 +190,7 @@ def _block(block: Block) -> list[str]:
     comment = comment_lines(block.comment) if block.comment else []
     if not block.groups:
         return [*comment, f"{head}}}"]
-    groups = [_group(group) for group in block.groups if group]
+    groups = [_group(group) for group in block.groups]
     body = [line for group in groups for line in ["", *group]][1:]
     return [*comment, head, *_indented(body), "}"]
 

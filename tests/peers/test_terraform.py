@@ -76,9 +76,9 @@ def test_values_are_read_as_they_were_meant(value: Any) -> None:
 def test_the_layout_is_that_of_fmt(described: dict[str, tuple[Value, str]]) -> None:
     attributes = [Attribute(name, *rest) for name, rest in described.items()]
     called = Attribute("called", Call("jsonencode", ({"a": [1, 2]},)))
-    inner = Block("lifecycle", (), ((called,),), "Within.")
-    groups = (tuple(attributes[:6]), tuple(attributes[6:]), (inner,))
-    text = write_file("Heading.", [Block("resource", ("a", "b"), groups)])
+    inner = Block.of("lifecycle", body=[called], comment="Within.")
+    groups = [attributes[:6], attributes[6:], inner]
+    text = write_file("Heading.", [Block.of("resource", "a", "b", body=groups)])
     with TemporaryDirectory() as folder:
         assert formatted(text, Path(folder)) == text
 

@@ -10,6 +10,7 @@ from typing import Any
 from spire_bridge.cloud.generate.grant import Grant
 from spire_bridge.cloud.generate.heading import HEADING
 from spire_bridge.cloud.generate.names import resource_label
+from spire_bridge.cloud.generate.precondition import only_where
 from spire_bridge.cloud.generate.workloads import Workloads
 from spire_bridge.cloud.hcl_writer import Attribute, Block, Call, Expression, Value, write_file
 from spire_bridge.cloud.trust_errors import InvalidTrust
@@ -67,7 +68,7 @@ class AwsAccount:
 
 def terraform(account: AwsAccount) -> str:
     """The file. Raises `InvalidTrust` for a role that IAM would not take."""
-    blocks = [Block("data", ("aws_caller_identity", "spire"), ()), _provider(account)]
+    blocks = [Block.of("data", "aws_caller_identity", "spire"), _provider(account)]
     for role in account.roles:
         blocks += _role(account, role)
     return write_file(HEADING, blocks)
@@ -120,27 +121,17 @@ def trust_policy(account: AwsAccount, role: AwsRole, provider_arn: Any) -> dict[
 
 
 def _provider(account: AwsAccount) -> Block:
-    precondition = Block(
-        "precondition",
-        (),
-        (
-            (
-                Attribute(
-                    "condition",
-                    Expression(f'data.aws_caller_identity.spire.account_id == "{account.account}"'),
-                ),
-                Attribute("error_message", f"This is meant for the AWS account {account.account}."),
-            ),
-        ),
-    )
-    return Block(
+    return Block.of(
         "resource",
-        (_PROVIDER, "spire"),
-        (
-            (Attribute("url", account.issuer),),
-            (Attribute("client_id_list", account.audiences, "The audiences of the roles below."),),
-            (Block("lifecycle", (), ((precondition,),)),),
-        ),
+        _PROVIDER,
+        "spire",
+        body=[
+            Attribute("url", account.issuer),
+            Attribute("client_id_list", account.audiences, "The audiences of the roles below."),
+            only_where(
+                "data.aws_caller_identity.spire.account_id", account.account, "the AWS account"
+            ),
+        ],
         comment="The issuer, to which SPIRE's jwt_issuer must be equal in every character. AWS"
         " trusts its certificate by the usual authorities, so that no thumbprint is pinned.",
     )
@@ -165,10 +156,11 @@ def _role(account: AwsAccount, role: AwsRole) -> Iterator[Block]:
     general.append(Attribute("max_session_duration", role.max_session_seconds))
     if role.permissions_boundary:
         general.append(Attribute("permissions_boundary", role.permissions_boundary))
-    yield Block(
+    yield Block.of(
         "resource",
-        ("aws_iam_role", label),
-        (tuple(general), (Attribute("assume_role_policy", policy, _why(role)),)),
+        "aws_iam_role",
+        label,
+        body=[general, Attribute("assume_role_policy", policy, _why(role))],
     )
     yield from _permissions(role, label)
 
@@ -190,26 +182,25 @@ def _permissions(role: AwsRole, label: str) -> Iterator[Block]:
             for s in role.statements
         ]
         policy: Value = {"Version": POLICY_VERSION, "Statement": statements}
-        yield Block(
+        yield Block.of(
             "resource",
-            ("aws_iam_role_policy", label),
-            (
-                (
+            "aws_iam_role_policy",
+            label,
+            body=[
+                [
                     Attribute("name", role.name),
                     Attribute("role", name),
                     Attribute("policy", Call("jsonencode", (policy,))),
-                ),
-            ),
+                ]
+            ],
         )
     if role.policies:
-        yield Block(
+        yield Block.of(
             "resource",
-            ("aws_iam_role_policy_attachment", label),
-            (
-                (Attribute("for_each", Call("toset", (sorted(role.policies),))),),
-                (
-                    Attribute("role", name),
-                    Attribute("policy_arn", Expression("each.value")),
-                ),
-            ),
+            "aws_iam_role_policy_attachment",
+            label,
+            body=[
+                Attribute("for_each", Call("toset", (sorted(role.policies),))),
+                [Attribute("role", name), Attribute("policy_arn", Expression("each.value"))],
+            ],
         )

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from spire_bridge.cloud.generate.grant import Grant
 from spire_bridge.cloud.generate.heading import HEADING
 from spire_bridge.cloud.generate.names import credential_name, resource_label
+from spire_bridge.cloud.generate.precondition import only_where
 from spire_bridge.cloud.generate.workloads import Workloads
 from spire_bridge.cloud.hcl_writer import Attribute, Block, Expression, write_file
 
@@ -44,7 +45,7 @@ class EntraTenant:
 def terraform(tenant: EntraTenant) -> str:
     blocks: list[Block] = []
     if tenant.tenant:
-        blocks.append(Block("data", ("azuread_client_config", "spire"), ()))
+        blocks.append(Block.of("data", "azuread_client_config", "spire"))
     for application in tenant.applications:
         blocks += _application(tenant, application)
     return write_file(f"{HEADING}\n{_NOTES}", blocks)
@@ -90,41 +91,29 @@ def _application(tenant: EntraTenant, application: EntraApplication) -> Iterator
     general = [Attribute("display_name", application.name)]
     if application.workloads.description:
         general.append(Attribute("description", application.workloads.description))
-    guard = (_right_tenant(tenant),) if tenant.tenant else ()
-    yield Block("resource", (_APPLICATION, label), (tuple(general), guard))
-    yield Block(
+    guard: Sequence[Block] = ()
+    if tenant.tenant:
+        reference = "data.azuread_client_config.spire.tenant_id"
+        guard = only_where(reference, tenant.tenant, "the tenant")
+    yield Block.of("resource", _APPLICATION, label, body=[general, guard])
+    yield Block.of(
         "resource",
-        ("azuread_service_principal", label),
-        ((Attribute("client_id", Expression(f"{_APPLICATION}.{label}.client_id")),),),
+        "azuread_service_principal",
+        label,
+        body=[Attribute("client_id", Expression(f"{_APPLICATION}.{label}.client_id"))],
     )
-    yield Block(
+    yield Block.of(
         "resource",
-        (_CREDENTIAL, label),
-        (
-            (Attribute("for_each", _credentials(tenant, application)),),
-            (
+        _CREDENTIAL,
+        label,
+        body=[
+            Attribute("for_each", _credentials(tenant, application)),
+            [
                 Attribute("application_id", Expression(f"{_APPLICATION}.{label}.id")),
                 Attribute("display_name", Expression("each.key")),
                 Attribute("issuer", tenant.issuer),
                 Attribute("subject", Expression("each.value")),
                 Attribute("audiences", [tenant.audience]),
-            ),
-        ),
+            ],
+        ],
     )
-
-
-def _right_tenant(tenant: EntraTenant) -> Block:
-    precondition = Block(
-        "precondition",
-        (),
-        (
-            (
-                Attribute(
-                    "condition",
-                    Expression(f'data.azuread_client_config.spire.tenant_id == "{tenant.tenant}"'),
-                ),
-                Attribute("error_message", f"This is meant for the tenant {tenant.tenant}."),
-            ),
-        ),
-    )
-    return Block("lifecycle", (), ((precondition,),))

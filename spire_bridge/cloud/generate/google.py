@@ -186,15 +186,16 @@ def _condition(project: GoogleProject) -> str:
 
 
 def _pool(project: GoogleProject) -> Block:
-    return Block(
+    return Block.of(
         "resource",
-        (_POOL, "spire"),
-        (
-            (
+        _POOL,
+        "spire",
+        body=[
+            [
                 Attribute("project", project.project),
                 Attribute("workload_identity_pool_id", project.pool),
-            ),
-        ),
+            ]
+        ],
         comment="The pool trusts this issuer alone: another one in it could speak for the same"
         " subjects.",
     )
@@ -203,32 +204,25 @@ def _pool(project: GoogleProject) -> Block:
 def _provider(project: GoogleProject) -> Block:
     terms = _terms(project)
     condition: Value = Call("join", (_OR, terms)) if len(terms) > 1 else terms[0]
-    oidc = Block(
-        "oidc",
-        (),
-        (
-            (
-                Attribute("issuer_uri", project.issuer),
-                Attribute("allowed_audiences", [project.audience]),
-            ),
-        ),
-    )
-    return Block(
+    pool = Expression(f"{_POOL}.spire.workload_identity_pool_id")
+    oidc = [
+        Attribute("issuer_uri", project.issuer),
+        Attribute("allowed_audiences", [project.audience]),
+    ]
+    return Block.of(
         "resource",
-        (_PROVIDER, "spire"),
-        (
-            (
+        _PROVIDER,
+        "spire",
+        body=[
+            [
                 Attribute("project", project.project),
-                Attribute(
-                    "workload_identity_pool_id",
-                    Expression(f"{_POOL}.spire.workload_identity_pool_id"),
-                ),
+                Attribute("workload_identity_pool_id", pool),
                 Attribute("workload_identity_pool_provider_id", project.provider),
-            ),
-            (Attribute("attribute_mapping", _mapping(project), _why_mapping(project)),),
-            (Attribute("attribute_condition", condition, _why_condition(project, terms)),),
-            (oidc,),
-        ),
+            ],
+            Attribute("attribute_mapping", _mapping(project), _why_mapping(project)),
+            Attribute("attribute_condition", condition, _why_condition(project, terms)),
+            Block.of("oidc", body=[oidc]),
+        ],
     )
 
 
@@ -283,13 +277,14 @@ def _members_of(
     if binding.service_account:
         resource = "google_service_account_iam_member"
         on = Attribute("service_account_id", account_name(binding.service_account))
-    return Block(
+    return Block.of(
         "resource",
-        (resource, binding_label(project.project, binding) + suffix),
-        (
-            (Attribute("for_each", Call("toset", (values,))),),
-            (on, Attribute("role", binding.role), Attribute("member", member)),
-        ),
+        resource,
+        binding_label(project.project, binding) + suffix,
+        body=[
+            Attribute("for_each", Call("toset", (values,))),
+            [on, Attribute("role", binding.role), Attribute("member", member)],
+        ],
         comment=_who(binding) if suffix == "" else "",
     )
 

@@ -87,48 +87,42 @@ def _subjects(role: VaultRole) -> list[str]:
 
 
 def _mount(mount: VaultMount) -> Block:
-    return Block(
+    why_issuer = "Both in every character as the tokens' iss has it."
+    why_algorithm = "What SPIRE signs with, and nothing else."
+    return Block.of(
         "resource",
-        (_MOUNT, "spire"),
-        (
-            (Attribute("path", mount.path), Attribute("type", "jwt")),
-            (
-                Attribute(
-                    "oidc_discovery_url",
-                    mount.issuer,
-                    "Both in every character as the tokens' iss has it.",
-                ),
+        _MOUNT,
+        "spire",
+        body=[
+            [Attribute("path", mount.path), Attribute("type", "jwt")],
+            [
+                Attribute("oidc_discovery_url", mount.issuer, why_issuer),
                 Attribute("bound_issuer", mount.issuer),
-            ),
-            (
-                Attribute(
-                    "jwt_supported_algs",
-                    [mount.algorithm],
-                    "What SPIRE signs with, and nothing else.",
-                ),
-            ),
-        ),
+            ],
+            Attribute("jwt_supported_algs", [mount.algorithm], why_algorithm),
+        ],
     )
 
 
 def _role(role: VaultRole) -> Block:
-    return Block(
+    return Block.of(
         "resource",
-        (_ROLE, resource_label(role.name)),
-        (
-            (
+        _ROLE,
+        resource_label(role.name),
+        body=[
+            [
                 Attribute("backend", Expression(f"{_MOUNT}.spire.path")),
                 Attribute("role_name", role.name),
                 Attribute("role_type", "jwt"),
-            ),
-            (Attribute("bound_audiences", [role.audience]),),
-            (*_bound(role), Attribute("user_claim", "sub")),
-            (
-                Attribute("token_policies", list(role.policies)),
+            ],
+            Attribute("bound_audiences", [role.audience]),
+            [*_bound(role), Attribute("user_claim", "sub")],
+            [
+                Attribute("token_policies", role.policies),
                 Attribute("token_ttl", role.token_seconds),
                 Attribute("token_max_ttl", role.token_seconds),
-            ),
-        ),
+            ],
+        ],
         comment=role.workloads.description,
     )
 

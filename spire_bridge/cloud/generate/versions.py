@@ -21,15 +21,14 @@ _PROVIDERS = {
 def terraform(targets: Collection[str]) -> str:
     """What these targets need; targets that are no Terraform need nothing."""
     needed = [_PROVIDERS[target] for target in sorted(set(targets) & _PROVIDERS.keys())]
-    providers = Block(
-        "required_providers",
-        (),
-        (
-            tuple(
-                Attribute(name, {"source": source, "version": version})
-                for name, source, version in needed
-            ),
-        ),
+    versions = [
+        Attribute(name, {"source": source, "version": version}) for name, source, version in needed
+    ]
+    block = Block.of(
+        "terraform",
+        body=[
+            Attribute("required_version", REQUIRED_VERSION),
+            Block.of("required_providers", body=[versions]),
+        ],
     )
-    required = Attribute("required_version", REQUIRED_VERSION)
-    return write_file(HEADING, [Block("terraform", (), ((required,), (providers,)))])
+    return write_file(HEADING, [block])

@@ -78,18 +78,10 @@ def test_a_value_is_laid_out(value: object, text: str) -> None:
 
 
 def test_a_file_has_its_comments_where_they_belong() -> None:
-    inner = Block("lifecycle", (), ((Attribute("prevent_destroy", True),),))
-    block = Block(
-        "resource",
-        ("thing", "a"),
-        (
-            (Attribute("id", 1), Attribute("name", "x"), Attribute("arn", "y", "Why.")),
-            (),
-            (inner,),
-        ),
-        comment="One.\nTwo.",
-    )
-    assert write_file("Heading.", [block, Block("data", ("thing", "b"), ())]) == (
+    inner = Block.of("lifecycle", body=[Attribute("prevent_destroy", True)])
+    first = [Attribute("id", 1), Attribute("name", "x"), Attribute("arn", "y", "Why.")]
+    block = Block.of("resource", "thing", "a", body=[first, [], inner], comment="One.\nTwo.")
+    assert write_file("Heading.", [block, Block.of("data", "thing", "b")]) == (
         "# Heading.\n"
         "\n"
         "# One.\n"
