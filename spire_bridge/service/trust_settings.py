@@ -9,8 +9,14 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from spire_bridge.cloud.generate import entra, google
+from spire_bridge.cloud.aws.limits import MAX_SESSION_SECONDS, MIN_ROLE_SESSION_SECONDS
+from spire_bridge.cloud.entra.limits import (
+    DEFAULT_AUDIENCE,
+    MAX_CREDENTIALS,
+    MAX_FIELD_CHARACTERS,
+)
 from spire_bridge.cloud.generate.names import resource_label
+from spire_bridge.cloud.google.limits import MAX_SUBJECT_BYTES
 from spire_bridge.cloud.issuer_url import check_issuer_url
 from spire_bridge.config.yaml import InvalidSetting, load
 from spire_bridge.issuer.url import IssuerUrl
@@ -96,7 +102,7 @@ class AzureTenantSettings(Settings, frozen=True):
     ] = None
     audience: Annotated[
         Audience, Meta(description="That of the public cloud; other clouds have others")
-    ] = "api://AzureADTokenExchange"
+    ] = DEFAULT_AUDIENCE
 
 
 class VaultMountSettings(Settings, frozen=True):
@@ -148,7 +154,12 @@ class AwsRoleSettings(Settings, frozen=True):
         PolicyArn | None, Meta(description="The ARN of a policy that bounds what it may do")
     ] = None
     max_session_seconds: Annotated[
-        int, Meta(description="The longest session", ge=3_600, le=43_200)
+        int,
+        Meta(
+            description="The longest session",
+            ge=MIN_ROLE_SESSION_SECONDS,
+            le=MAX_SESSION_SECONDS,
+        ),
     ] = 3_600
     audience: Annotated[
         Audience | None, Meta(description="Another audience than the account's")
@@ -352,35 +363,33 @@ class TrustSettings(Settings, frozen=True):
         if self.gcp is not None:
             self._check_google_subjects(self.gcp)
         for place, workload in self.at("azure"):
-            if len(workload.ids()) > entra.MAX_CREDENTIALS:
+            if len(workload.ids()) > MAX_CREDENTIALS:
                 raise InvalidSetting(
                     f"{place}.azure",
-                    f"An application takes {entra.MAX_CREDENTIALS} credentials, and these are"
+                    f"An application takes {MAX_CREDENTIALS} credentials, and these are"
                     f" {len(workload.ids())} SPIFFE IDs; have some become another application",
                 )
             for setting, text in workload.ids():
-                if len(text) > entra.MAX_FIELD_CHARACTERS:
+                if len(text) > MAX_FIELD_CHARACTERS:
                     raise InvalidSetting(
                         f"{place}.{setting}",
-                        f"Entra takes subjects of {entra.MAX_FIELD_CHARACTERS} characters, and"
+                        f"Entra takes subjects of {MAX_FIELD_CHARACTERS} characters, and"
                         f" this has {len(text)}",
                     )
 
     def _check_google_subjects(self, gcp: GcpProjectSettings) -> None:
-        if len(gcp.audience or f"https://iam.googleapis.com/{gcp.name()}") > 256:
-            raise InvalidSetting("gcp.audience", "Google takes audiences of 256 characters")
         skipped = len(f"spiffe://{self.trust_domain}/") if gcp.subject == "path" else 0
         for place, workload in self.at("gcp"):
             for setting, text in workload.ids():
                 length = len(text) - skipped
-                if length > google.MAX_SUBJECT_BYTES:
+                if length > MAX_SUBJECT_BYTES:
                     advice = "shorten the path: CEL has no hash"
                     if not skipped:
                         advice = f"set `gcp.subject: path`, or {advice}"
                     raise InvalidSetting(
                         f"{place}.{setting}",
-                        f"google.subject takes {google.MAX_SUBJECT_BYTES} bytes, and this comes"
-                        f" to {length}; {advice}",
+                        f"google.subject takes {MAX_SUBJECT_BYTES} bytes, and this"
+                        f" comes to {length}; {advice}",
                     )
 
     def _check_names(self) -> None:

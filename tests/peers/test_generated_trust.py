@@ -12,6 +12,7 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from described_trust import EXAMPLE, GOLDEN
 from forgery.tokens import ec_key, jwk, signed
+from verifiers.api_server import ApiServer
 from verifiers.http_json import HttpRefusal
 from verifiers.openbao import OpenBao
 
@@ -68,10 +69,8 @@ class Asked:
 
 @pytest.mark.parametrize("description", DESCRIPTIONS, ids=lambda path: path.stem)
 def test_kubernetes_lets_in_who_is_meant_and_no_neighbour(
-    request: pytest.FixtureRequest, description: Path
+    api_server: ApiServer, description: Path
 ) -> None:
-    pytest.importorskip("verifiers.api_server", reason="there is no driver of Kubernetes' library")
-    api_server = request.getfixturevalue("api_server")
     [grant] = granted(description, "kubernetes")
     welcome, strange = list(meant(grant)), list(neighbours(grant))
     tokens = [signed_token(token) for token in (*welcome, *strange)]

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import json
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import pytest
-
-from spire_bridge.cloud.verifiers import VERIFIERS
 from spire_bridge.config.yaml import parse
 from spire_bridge.service.trust_settings import TrustSettings
 
@@ -54,11 +50,3 @@ def described(*workloads: dict[str, Any], **changes: Any) -> TrustSettings:
     """Raises `InvalidConfig`."""
     text = json.dumps(description(*workloads, **changes), indent=1)
     return parse(text.encode(), TrustSettings, name="trust.yaml")
-
-
-def need(*verifiers: str) -> None:
-    """Skips the test where the rules of one of them are not installed."""
-    for key in verifiers:
-        package = VERIFIERS[key].module.partition(".")[0]
-        if find_spec(f"spire_bridge.cloud.{package}") is None:
-            pytest.skip(f"there are no rules of {key}")

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from spire_bridge.cloud.aws import limits
 from spire_bridge.cloud.generate.grant import Grant
 from spire_bridge.cloud.generate.heading import HEADING
 from spire_bridge.cloud.generate.names import resource_label
@@ -15,7 +16,6 @@ from spire_bridge.cloud.generate.workloads import Workloads
 from spire_bridge.cloud.hcl_writer import Attribute, Block, Call, Expression, Value, write_file
 from spire_bridge.cloud.trust_errors import InvalidTrust
 
-MAX_TRUST_POLICY_CHARACTERS = 2_048  # IAM quotas; white space does not count
 POLICY_VERSION = "2012-10-17"
 
 _PROVIDER = "aws_iam_openid_connect_provider"
@@ -141,10 +141,10 @@ def _role(account: AwsAccount, role: AwsRole) -> Iterator[Block]:
     length = len(
         json.dumps(trust_policy(account, role, account.provider_arn), separators=(",", ":"))
     )
-    if length > MAX_TRUST_POLICY_CHARACTERS:
+    if length > limits.TRUST_POLICY_CHARACTERS:
         raise InvalidTrust(
             f"aws.role {role.name}: its trust policy would have {length} characters;"
-            f" {MAX_TRUST_POLICY_CHARACTERS} are allowed",
+            f" {limits.TRUST_POLICY_CHARACTERS} are allowed",
             hint="have fewer SPIFFE IDs share the role, or give it to all below a path with"
             " spiffe_ids_below",
         )

@@ -23,9 +23,13 @@ def subject_terms(subject: str, several: Sequence[Workloads]) -> list[str]:
     ]
 
 
-def subject_condition(subject: str, several: Sequence[Workloads]) -> str:
-    """The same on one line, with the IDs in a list."""
+def subject_condition(subject: str, several: Sequence[Workloads], *, lines: bool = False) -> str:
+    """The same with the IDs in a list, on one line or on a line each."""
     ids = [cel_string(spiffe_id) for spiffe_id in all_ids(several)]
-    listed = f"{subject} == {ids[0]}" if len(ids) == 1 else f"{subject} in [{', '.join(ids)}]"
+    begin, between, end, either = ("", ", ", "", " || ")
+    if lines:
+        begin, between, end, either = ("\n  ", ",\n  ", "\n", " ||\n")
+    listed = f"{subject} in [{begin}{between.join(ids)}{end}]"
+    equal = f"{subject} == {ids[0]}" if len(ids) == 1 else listed
     below = (f"{subject}.startsWith({cel_string(path)})" for path in all_below(several))
-    return " || ".join([*([listed] if ids else []), *below])
+    return either.join([*([equal] if ids else []), *below])

@@ -6,15 +6,13 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from spire_bridge.cloud.entra.limits import MAX_CREDENTIALS
 from spire_bridge.cloud.generate.grant import Grant
 from spire_bridge.cloud.generate.heading import HEADING
 from spire_bridge.cloud.generate.names import credential_name, resource_label
 from spire_bridge.cloud.generate.precondition import only_where
 from spire_bridge.cloud.generate.workloads import Workloads
 from spire_bridge.cloud.hcl_writer import Attribute, Block, Expression, write_file
-
-MAX_CREDENTIALS = 20
-MAX_FIELD_CHARACTERS = 600
 
 _NOTES = f"""\
 Entra takes no wildcards: each SPIFFE ID has a credential, an application at most {MAX_CREDENTIALS}.

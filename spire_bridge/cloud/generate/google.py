@@ -13,6 +13,7 @@ from spire_bridge.cloud.generate.grant import Grant
 from spire_bridge.cloud.generate.heading import HEADING
 from spire_bridge.cloud.generate.names import attribute_name, resource_label
 from spire_bridge.cloud.generate.workloads import Workloads, all_below, all_ids
+from spire_bridge.cloud.google import limits
 from spire_bridge.cloud.hcl_writer import (
     Attribute,
     Block,
@@ -24,9 +25,6 @@ from spire_bridge.cloud.hcl_writer import (
 )
 from spire_bridge.cloud.trust_errors import InvalidTrust
 
-MAX_SUBJECT_BYTES = 127
-MAX_ATTRIBUTES = 50
-MAX_CONDITION_CHARACTERS = 4_096
 IMPERSONATING_ROLE = "roles/iam.workloadIdentityUser"
 
 _PROVIDER = "google_iam_workload_identity_pool_provider"
@@ -156,10 +154,10 @@ def _mapping(project: GoogleProject) -> dict[str, str]:
     if project.subject_is_path:
         subject = f"assertion.sub.extract({cel_string(f'{project.root}{{path}}')})"
     paths = all_below(project.workloads)
-    if len(paths) > MAX_ATTRIBUTES:
+    if len(paths) > limits.MAX_ATTRIBUTES:
         raise InvalidTrust(
             f"gcp: spiffe_ids_below has {len(paths)} different paths; a provider has room for"
-            f" {MAX_ATTRIBUTES} attributes",
+            f" {limits.MAX_ATTRIBUTES} attributes",
             hint="list SPIFFE IDs, or describe a second provider in a file of its own",
         )
     return {
@@ -176,7 +174,7 @@ def _mapping(project: GoogleProject) -> dict[str, str]:
 def _terms(project: GoogleProject) -> list[str]:
     """One of these holds for whoever is let in: a workload, or else all of the trust domain."""
     terms = subject_terms("assertion.sub", project.workloads)
-    if len(_OR.join(terms)) <= MAX_CONDITION_CHARACTERS:
+    if len(_OR.join(terms)) <= limits.MAX_CONDITION_CHARACTERS:
         return terms
     return [f"assertion.sub.startsWith({cel_string(project.root)})"]
 
@@ -239,8 +237,8 @@ def _why_mapping(project: GoogleProject) -> str:
     if not project.subject_is_path:
         return ""
     return (
-        f"google.subject holds {MAX_SUBJECT_BYTES} bytes: the SPIFFE ID's path. The condition"
-        " below pins the trust domain that is left out."
+        f"google.subject holds {limits.MAX_SUBJECT_BYTES} bytes: the SPIFFE ID's path. The"
+        " condition below pins the trust domain that is left out."
     )
 
 

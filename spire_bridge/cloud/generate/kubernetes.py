@@ -8,7 +8,8 @@ from typing import Any
 
 import yaml
 
-from spire_bridge.cloud.generate.cel_text import cel_string, subject_condition, subject_terms
+from spire_bridge.cloud.cel import MAX_EXPRESSION_CHARACTERS
+from spire_bridge.cloud.generate.cel_text import cel_string, subject_condition
 from spire_bridge.cloud.generate.grant import Grant
 from spire_bridge.cloud.generate.heading import HEADING
 from spire_bridge.cloud.generate.workloads import Workloads
@@ -16,7 +17,6 @@ from spire_bridge.cloud.hcl_writer import comment_lines
 from spire_bridge.cloud.trust_errors import InvalidTrust
 
 API_VERSION = "apiserver.config.k8s.io/v1"
-MAX_EXPRESSION_CHARACTERS = 100_000  # cel-go's limit, which the API server leaves as it is
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +106,9 @@ def _document(cluster: KubernetesCluster) -> dict[str, Any]:
         "issuer": {"url": cluster.issuer, "audiences": [cluster.audience]},
         "claimValidationRules": [
             {
-                "expression": _sized(" ||\n".join(subject_terms("claims.sub", cluster.workloads))),
+                "expression": _sized(
+                    subject_condition("claims.sub", cluster.workloads, lines=True)
+                ),
                 "message": "this workload may not authenticate here",
             }
         ],
@@ -142,6 +144,7 @@ def _groups(cluster: KubernetesCluster) -> str:
 
 
 def _sized(expression: str) -> str:
+    """Kubernetes would take 100,000 characters, but they could not be checked here."""
     if len(expression) > MAX_EXPRESSION_CHARACTERS:
         raise InvalidTrust(
             f"kubernetes: an expression would have {len(expression)} characters;"

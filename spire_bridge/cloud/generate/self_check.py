@@ -2,32 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any
 
-from cryptography.hazmat.primitives.asymmetric import ec
-
+from spire_bridge.cloud.faultless_token import present_token
 from spire_bridge.cloud.generate.grant import Grant
 from spire_bridge.cloud.generate.neighbours import ClaimedToken, meant, neighbours
-from spire_bridge.cloud.issuer_documents import IssuerDocuments
 from spire_bridge.cloud.presentation import Presentation
-from spire_bridge.cloud.presented_token import PresentedToken
 from spire_bridge.cloud.rule import Verdict
 from spire_bridge.cloud.verifiers import VERIFIERS
 from spire_bridge.errors import BridgeError
-from spire_bridge.issuer.url import JWKS_PATH
-from spire_bridge.jose.compact import CompactJws, base64url_encode
-from spire_bridge.jose.public_key import PublicKey
 
 _NOW = 1_700_000_000  # no rule at issue depends on the day
-_LIFETIME_SECONDS = 300
-_OTHER_CHARACTERS = 600  # of a token besides its subject
-_KEY_ID = "key"
-_MODULUS = base64url_encode(b"\xff" * 256)  # nobody's key; no signature is checked with it
-_CURVES = {"ES256": ec.SECP256R1(), "ES384": ec.SECP384R1(), "ES512": ec.SECP521R1()}
 
 
 class NotAsMeant(BridgeError):
@@ -85,43 +71,4 @@ def _expect_refused(grant: Grant, token: ClaimedToken, verdict: Verdict) -> None
 
 
 def _presented(token: ClaimedToken, algorithm: str) -> Presentation:
-    header = {"alg": algorithm, "kid": _KEY_ID, "typ": "JWT"}
-    claims: dict[str, Any] = {
-        "iss": token.issuer,
-        "sub": token.subject,
-        "aud": token.audience,
-        "iat": _NOW,
-        "exp": _NOW + _LIFETIME_SECONDS,
-    }
-    length = len(token.subject) + _OTHER_CHARACTERS
-    presented = PresentedToken(length, CompactJws("", header, claims))
-    return Presentation(presented, _documents(token.issuer, algorithm), _NOW, _unseen)
-
-
-def _unseen(*_: object) -> bool:
-    return True
-
-
-@lru_cache(maxsize=8)
-def _documents(issuer: str, algorithm: str) -> IssuerDocuments:
-    """An issuer without fault of that name."""
-    discovery = {
-        "issuer": issuer,
-        "jwks_uri": issuer.rstrip("/") + JWKS_PATH,
-        "authorization_endpoint": "",
-        "response_types_supported": ["id_token"],
-        "subject_types_supported": ["public"],
-        "id_token_signing_alg_values_supported": [algorithm],
-    }
-    key = {"kid": _KEY_ID, "use": "sig", "alg": algorithm, **_key(algorithm)}
-    return IssuerDocuments.read(
-        json.dumps(discovery).encode(), json.dumps({"keys": [key]}).encode()
-    )
-
-
-def _key(algorithm: str) -> dict[str, str]:
-    if algorithm not in _CURVES:
-        return {"kty": "RSA", "n": _MODULUS, "e": "AQAB"}
-    base_point = ec.derive_private_key(1, _CURVES[algorithm]).public_key()
-    jwk = PublicKey.from_cryptography(base_point).to_jwk()
-    return {name: str(jwk[name]) for name in ("kty", "crv", "x", "y")}
+    return present_token(token.issuer, token.subject, token.audience, _NOW, algorithm)

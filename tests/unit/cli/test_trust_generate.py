@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from described_trust import EXAMPLE, GOLDEN, description, need, workload
+from described_trust import EXAMPLE, GOLDEN, description, workload
 
 from spire_bridge.cli.main import main
 from spire_bridge.service.trust_generation import FILES, VERSIONS
-from spire_bridge.service.trust_settings import TARGETS
 
 EVERYTHING = {*FILES.values(), VERSIONS}
 
@@ -40,7 +39,6 @@ def desk(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Desk:
 
 
 def test_the_example_becomes_the_files_that_were_reviewed(desk: Desk) -> None:
-    need(*TARGETS)
     desk.description.write_bytes(EXAMPLE.read_bytes())
     status, out, err = desk.run()
     assert (status, out.count("written")) == (0, 6)
@@ -52,7 +50,6 @@ def test_the_example_becomes_the_files_that_were_reviewed(desk: Desk) -> None:
 
 
 def test_json_lists_the_files(desk: Desk) -> None:
-    need("aws")
     desk.describe(workload("aws"))
     status, out, _ = desk.run("--output", "json")
     content = json.loads(out)
@@ -64,7 +61,6 @@ def test_json_lists_the_files(desk: Desk) -> None:
 
 
 def test_check_tells_whether_files_are_as_described(desk: Desk) -> None:
-    need("aws")
     desk.describe(workload("aws"))
     status, out, _ = desk.run("--check")
     assert (status, desk.output.exists()) == (1, False)
@@ -79,7 +75,6 @@ def test_check_tells_whether_files_are_as_described(desk: Desk) -> None:
 
 
 def test_one_file_can_be_printed(desk: Desk) -> None:
-    need("kubernetes")
     desk.describe(workload("kubernetes", "aws"))
     status, out, err = desk.run("--stdout", "--target", "kubernetes", to_folder=False)
     assert (status, err) == (0, "")
@@ -113,7 +108,6 @@ def test_a_mistake_is_located(desk: Desk) -> None:
 
 
 def test_what_a_verifier_would_refuse_is_not_written(desk: Desk) -> None:
-    need("azure")
     desk.describe(workload("azure"), signing_algorithm="ES256")
     status, out, err = desk.run()
     assert (status, out, desk.output.exists()) == (1, "", False)

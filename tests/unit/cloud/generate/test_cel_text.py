@@ -32,6 +32,8 @@ def test_the_terms_hold_for_the_workloads_and_nobody_else() -> None:
     listed = "sub in ['spiffe://td/a', 'spiffe://td/b'] || sub.startsWith('spiffe://td/jobs/')"
     assert subject_condition("sub", several) == listed
     assert subject_condition("sub", several[2:]) == "sub == 'spiffe://td/a'"
-    for condition in map(cel.compile, (" || ".join(terms), listed)):
+    by_line = subject_condition("sub", several, lines=True)
+    assert by_line.splitlines()[1] == "  'spiffe://td/a',"
+    for condition in map(cel.compile, (" || ".join(terms), listed, by_line)):
         for subject, holds in [("a", True), ("jobs/x", True), ("jobs", False), ("ab", False)]:
             assert condition.execute({"sub": f"spiffe://td/{subject}"}) is holds

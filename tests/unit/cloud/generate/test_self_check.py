@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from described_trust import API, described, need, workload
+from described_trust import API, described, workload
 
 from spire_bridge.cloud.generate.grant import Grant
 from spire_bridge.cloud.generate.self_check import NotAsMeant, check
@@ -19,7 +19,6 @@ POOL = "iam.googleapis.com/projects/987654321098/locations/global/workloadIdenti
 
 
 def granted(target: str, **changes: Any) -> Grant:
-    need(target)
     [grant] = render(described(workload(target, **changes)))[1]
     return grant
 
@@ -72,7 +71,6 @@ def test_at_google_either_of_two_conditions_keeps_strangers_out() -> None:
 
 
 def test_workloads_of_the_same_trust_are_no_neighbours_of_each_other() -> None:
-    need("kubernetes")
     several = [
         workload("kubernetes"),
         workload("kubernetes", spiffe_id=f"{API}x"),
