@@ -52,7 +52,8 @@ def test_a_mistake_ends_with_2_and_says_where(
     assert error["hint"].startswith("allowed here: ")
 
 
-def test_the_schema_is_json(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["config", "schema"]) == 0
+@pytest.mark.parametrize("kind", [[], ["serve"], ["trust"]])
+def test_the_schema_is_json(kind: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["config", "schema", *kind]) == 0
     schema = json.loads(capsys.readouterr().out)
     assert schema["$schema"].startswith("https://json-schema.org/")

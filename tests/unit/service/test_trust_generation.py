@@ -13,7 +13,9 @@ import yaml
 from described_trust import API, EXAMPLE, GOLDEN, SECTIONS, described, workload
 
 from spire_bridge.cloud.generate.self_check import Checked, NotAsMeant
+from spire_bridge.cloud.lint_finding import Severity
 from spire_bridge.cloud.trust_errors import InvalidTrust
+from spire_bridge.cloud.verifiers import VERIFIERS
 from spire_bridge.config.yaml import parse
 from spire_bridge.files import FileFailure
 from spire_bridge.service import trust_generation
@@ -130,6 +132,17 @@ def test_what_is_generated_lets_in_the_workloads_and_no_neighbour(
     checked = generate(settings, [target]).checked
     assert checked.accepted >= 3
     assert checked.refused >= 9 * checked.accepted
+
+
+@pytest.mark.parametrize("name", DESCRIPTIONS)
+def test_lint_finds_no_more_in_it_than_that_paths_let_in_many(name: str) -> None:
+    for grant in render(load_trust_settings(DESCRIPTIONS[name]))[1]:
+        rules = VERIFIERS[grant.verifier].rules
+        trust = rules.parse_trust(grant.trust, name=grant.place)
+        severities = {finding.severity for finding in rules.lint(trust)}
+        assert Severity.ERROR not in severities
+        if not any(workloads.below for workloads in grant.workloads):
+            assert Severity.WARNING not in severities
 
 
 def test_many_workloads_at_google_are_kept_apart_by_their_bindings() -> None:
