@@ -132,8 +132,8 @@ def _write(generated: Generated, folder: Path, *, as_json: bool) -> int:
     for name, state in states.items():
         print(f"{state:9}  {folder / name}")
     print_note(
-        f"by the verifiers' rules {checked.accepted} tokens of these workloads are let in,"
-        f" and {checked.refused} of neighbours are not"
+        "by the verifiers' rules these workloads are let in, and neighbours are not: tried with"
+        f" {checked.accepted} and {checked.refused} tokens"
     )
     return 0
 
