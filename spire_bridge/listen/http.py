@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 Headers = tuple[tuple[str, str], ...]
@@ -16,7 +16,8 @@ class Request:
     `target` is the request target as it came (RFC 9112, section 3.2). `peer` is the IP
     address at the other end of the connection, IPv4 as such even over an IPv6 socket;
     empty for a unix socket. Of a header that came more than once and is no list,
-    `headers` has the first value, and `repeated` the name.
+    `headers` has the first value, and `repeated` the name. `body` is empty at a listener
+    whose limits don't keep bodies.
     """
 
     method: str
@@ -25,6 +26,7 @@ class Request:
     target: str = ""
     peer: str = ""
     repeated: frozenset[str] = frozenset()
+    body: bytes = field(default=b"", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,10 @@ class Response:
 
 
 class Handler(Protocol):
-    """What a listener serves. Synchronous: answers are made before they are asked for."""
+    """What a listener serves. Synchronous: answers are made before they are asked for.
+
+    One that has to wait belongs to a listener in an event loop of its own.
+    """
 
     def __call__(self, request: Request) -> Response: ...
 

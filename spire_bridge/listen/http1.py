@@ -44,7 +44,7 @@ class Connection(asyncio.Protocol):
         self._connections = connections
         self._limits = connections.limits
         self._loop = asyncio.get_running_loop()
-        self._reader = RequestReader(self._answer, peer, self._limits.max_head_bytes)
+        self._reader = RequestReader(self._answer, peer, self._limits)
         self._unwritten: tuple[Response, bool] | None = None
         self._idle = True  # between two requests, or before the first
         self._ended = False  # nothing more is answered

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+# A larger body is refused with 413, be it kept or not.
+MAX_BODY_BYTES = 64 * 1024
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -14,9 +17,13 @@ class Limits:
     taking an answer that is not the last, since asyncio doesn't tell that it waits.
     Connections over `max_connections` are closed at once; a head over `max_head_bytes` is
     refused with 431.
+
+    `keeps_bodies` has handlers see what clients send, up to `MAX_BODY_BYTES`; otherwise it is
+    read past, and ten thousand clients that send slowly cost no memory.
     """
 
     request_seconds: float = 10.0
     idle_seconds: float = 75.0
     max_connections: int = 10_000
     max_head_bytes: int = 32 * 1024
+    keeps_bodies: bool = False

@@ -15,8 +15,7 @@ from urllib.parse import unquote
 import httptools
 
 from spire_bridge.listen.http import Request, Response, text
-
-MAX_BODY_BYTES = 64 * 1024
+from spire_bridge.listen.limits import MAX_BODY_BYTES, Limits
 
 # What may come in several fields, which are one list (RFC 9110, section 5.3).
 _LISTS = frozenset({"if-none-match", "transfer-encoding"})
@@ -30,14 +29,15 @@ _BAD_VERSION = text(505, "http version not supported")
 class RequestReader:
     """Calls `on_request` with each request, and whether the client keeps the connection.
 
-    `peer` is for the requests to tell; a head over `max_head_bytes` is refused.
+    `peer` is for the requests to tell. Of `limits`, those count that are about bytes.
     """
 
     def __init__(
-        self, on_request: Callable[[Request, bool], None], peer: str, max_head_bytes: int
+        self, on_request: Callable[[Request, bool], None], peer: str, limits: Limits
     ) -> None:
         self._on_request, self._peer = on_request, peer
-        self._max_head_bytes = max_head_bytes
+        self._max_head_bytes = limits.max_head_bytes
+        self._keeps_bodies = limits.keeps_bodies
         self._parser: Any = httptools.HttpRequestParser(self)
         self._refusal: Response | None = None
         self._unfinished_bytes = 0
@@ -67,6 +67,7 @@ class RequestReader:
         self._headers: dict[str, str] = {}
         self._head_bytes = 0
         self._body_bytes = 0
+        self._body: list[bytes] = []
         self._head_complete = False
         self._hosts = 0
         self._repeated: frozenset[str] = frozenset()
@@ -94,6 +95,8 @@ class RequestReader:
         self._body_bytes += len(part)
         if self._body_bytes > MAX_BODY_BYTES:
             self._refusal = self._refusal or _TOO_LARGE_BODY
+        elif self._keeps_bodies and self._refusal is None:
+            self._body.append(part)
 
     def on_message_complete(self) -> None:
         self._unfinished_bytes = 0
@@ -108,7 +111,15 @@ class RequestReader:
         # No other protocol is spoken here: who asks for one gets an answer and a close.
         keep_alive = self._parser.should_keep_alive() and not self._parser.should_upgrade()
         target = self._url.decode("ascii")
-        request = Request(method, path, self._headers, target, self._peer, self._repeated)
+        request = Request(
+            method,
+            path,
+            self._headers,
+            target,
+            self._peer,
+            self._repeated,
+            b"".join(self._body),
+        )
         self._on_request(request, keep_alive)
 
     def _judge_head(self) -> Response | None:

@@ -22,6 +22,7 @@ from spire_bridge.jose.public_key import PublicKey
 from spire_bridge.listen.address import ListenAddress
 from spire_bridge.listen.http import Request, Response
 from spire_bridge.listen.http1 import MAX_PIPELINED
+from spire_bridge.listen.limits import Limits
 from spire_bridge.listen.request_reader import RequestReader
 from spire_bridge.listen.server import serving
 from spire_bridge.publish.routes import IssuerRoutes
@@ -207,7 +208,7 @@ def test_any_bytes_are_requests_or_one_refusal(parts: list[bytes]) -> None:
 
     def read(chunks: list[bytes]) -> tuple[list[Request], Response | None]:
         requests: list[Request] = []
-        reader = RequestReader(lambda request, _: requests.append(request), "", 32 * 1024)
+        reader = RequestReader(lambda request, _: requests.append(request), "", Limits())
         for chunk in chunks:
             if (refusal := reader.feed(chunk)) is not None:
                 return requests, refusal

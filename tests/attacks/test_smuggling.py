@@ -8,8 +8,7 @@ from hostile_requests import HEAD, POST, REFUSED, SMUGGLED
 
 from spire_bridge.listen.address import ListenAddress
 from spire_bridge.listen.http import ReadOnlyRoutes, Request, Response
-from spire_bridge.listen.limits import Limits
-from spire_bridge.listen.request_reader import MAX_BODY_BYTES
+from spire_bridge.listen.limits import MAX_BODY_BYTES, Limits
 from spire_bridge.listen.server import serving
 
 MAX_HEAD_BYTES = Limits().max_head_bytes

@@ -15,7 +15,7 @@ from loopback_http import ask, line_to, send
 
 from spire_bridge.listen.address import ListenAddress, ListenFailure, free_address
 from spire_bridge.listen.http import ReadOnlyRoutes, Request, Response, text
-from spire_bridge.listen.limits import Limits
+from spire_bridge.listen.limits import MAX_BODY_BYTES, Limits
 from spire_bridge.listen.server import serving
 
 LOOPBACK = ListenAddress("127.0.0.1", 0)
@@ -84,6 +84,38 @@ async def test_a_body_is_read_past(address: ListenAddress) -> None:
         chunked = b"POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n5\r\nGET /\r\n"
         assert (await line.send(chunked + b"0\r\n\r\n")).status == 405
         assert (await line.ask("/")).status == 200
+
+
+def send_back(request: Request) -> Response:
+    return Response(200, (), request.body)
+
+
+KEEPING = Limits(keeps_bodies=True)
+
+
+async def test_a_listener_that_keeps_bodies_has_its_handler_see_them() -> None:
+    async with serving(send_back, LOOPBACK, limits=KEEPING) as address, line_to(address) as line:
+        post = b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\n\r\nGET /"
+        assert (await line.send(post)).body == b"GET /"
+        assert (await line.ask("/")).body == b""
+        chunked = b"POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n"
+        answer = await line.send(chunked + b"2\r\nto\r\n6\r\ngether\r\n0\r\n\r\n")
+        assert answer.body == b"together"
+
+
+async def test_a_body_is_kept_up_to_the_limit_and_refused_beyond() -> None:
+    async with serving(send_back, LOOPBACK, limits=KEEPING) as address:
+        for size, status in ((MAX_BODY_BYTES, 200), (MAX_BODY_BYTES + 1, 413)):
+            head = f"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: {size}\r\n\r\n".encode()
+            answer = await send(address, head + b"a" * size)
+            assert answer.status == status
+            assert len(answer.body) == size or status == 413
+
+
+async def test_other_listeners_keep_nothing() -> None:
+    async with serving(send_back, LOOPBACK) as address:
+        post = b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\n\r\nGET /"
+        assert (await send(address, post)).body == b""
 
 
 async def test_a_handlers_defect_is_logged_and_said(
