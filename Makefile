@@ -13,9 +13,9 @@ help: ## show this list
 	@echo 'usage: make TARGET [ARGS="further arguments"] [PYTHON=python3.13]'
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1@\2/p' Makefile | awk -F@ '{ printf "%-8s %s\n", $$1, $$2 }'
 
-run: ## start the embedded trust domain, the issuer and the walk-through (ONCE=1 ends after it)
+run: ## start the embedded trust domain, issuer, model clouds and a walk-through (ONCE=1 ends after it)
 	@$(INSTALL) run
-	@$(BIN)/spire-bridge dev $(if $(ONCE),--once) $(ARGS)
+	@$(BIN)/spire-bridge dev --clouds $(if $(ONCE),--once) $(ARGS)
 
 test: ## run the whole test suite (SPIRE_REQUIRED=1: without SPIRE it fails)
 	@$(INSTALL) test

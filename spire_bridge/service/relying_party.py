@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import ssl
 import urllib.request
 from dataclasses import dataclass
 from typing import Any, Self
@@ -36,12 +37,16 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class RelyingParty:
-    """PyJWT as a relying party of an issuer on this machine."""
+    """PyJWT as a relying party of an issuer on this machine.
+
+    `tls` is whom it trusts if the issuer speaks https.
+    """
 
     jwt: Any
+    tls: ssl.SSLContext | None = None
 
     @classmethod
-    def load(cls) -> Self:
+    def load(cls, tls: ssl.SSLContext | None = None) -> Self:
         """Imports PyJWT, which is an extra. Raises `VerifierMissing`."""
         try:
             import jwt
@@ -51,7 +56,7 @@ class RelyingParty:
                 hint="pip install 'spire-bridge[dev]'",
             ) from None
         _admit_no_proxy()
-        return cls(jwt)
+        return cls(jwt, tls)
 
     async def verify(self, issuer: str, token: str, audience: str) -> Verdict:
         """Verifies `token` with nothing but the issuer's URL to go by."""
@@ -59,11 +64,11 @@ class RelyingParty:
 
     async def key_ids(self, issuer: str) -> frozenset[str]:
         """The IDs of the keys that the issuer serves; none while it serves no set."""
-        return await asyncio.to_thread(_key_ids, issuer)
+        return await asyncio.to_thread(self._key_ids, issuer)
 
     def _verify(self, issuer: str, token: str, audience: str) -> Verdict:
-        discovery = _get_json(issuer + DISCOVERY_PATH)
-        client = self.jwt.PyJWKClient(discovery["jwks_uri"])
+        discovery = self._get_json(issuer + DISCOVERY_PATH)
+        client = self.jwt.PyJWKClient(discovery["jwks_uri"], ssl_context=self.tls)
         try:
             key = client.get_signing_key_from_jwt(token)
             self.jwt.decode(
@@ -77,20 +82,20 @@ class RelyingParty:
             return Verdict(False, str(error).partition(":")[0])
         return Verdict(True)
 
+    def _key_ids(self, issuer: str) -> frozenset[str]:
+        try:
+            return frozenset(key["kid"] for key in self._get_json(f"{issuer}/keys")["keys"])
+        except OSError:
+            return frozenset()
+
+    def _get_json(self, url: str) -> Any:
+        with urllib.request.urlopen(  # noqa: S310 - our own
+            url, timeout=_TIMEOUT_SECONDS, context=self.tls
+        ) as response:
+            return json.loads(response.read(_MAX_DOCUMENT_BYTES))
+
 
 def _admit_no_proxy() -> None:
     """PyJWT asks through urllib, which takes even this machine's addresses to a proxy."""
     excepted = os.environ.get("no_proxy") or os.environ.get("NO_PROXY")
     os.environ["no_proxy"] = f"{excepted},{_LOOPBACK}" if excepted else _LOOPBACK
-
-
-def _key_ids(issuer: str) -> frozenset[str]:
-    try:
-        return frozenset(key["kid"] for key in _get_json(f"{issuer}/keys")["keys"])
-    except OSError:
-        return frozenset()
-
-
-def _get_json(url: str) -> Any:
-    with urllib.request.urlopen(url, timeout=_TIMEOUT_SECONDS) as response:  # noqa: S310 - our own
-        return json.loads(response.read(_MAX_DOCUMENT_BYTES))

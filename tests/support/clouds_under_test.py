@@ -9,7 +9,6 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
-from cloud_accounts import configured
 from forgery.tokens import jwk, jwk_set, rsa_key, signed
 
 from spire_bridge.cloud.issuer_documents import IssuerDocuments
@@ -18,6 +17,7 @@ from spire_bridge.listen.http import Request, Response
 from spire_bridge.models.issuer_cache import IssuerCache
 from spire_bridge.models.model_clouds import ModelClouds
 from spire_bridge.models.surroundings import Surroundings
+from spire_bridge.service.dev.cloud_accounts import Descriptions
 
 NOW = 1_789_123_721  # 2026-09-11T10:48:41Z
 ISSUER = "https://127.0.0.1:8080"
@@ -52,7 +52,7 @@ class Clouds:
     def __post_init__(self) -> None:
         cache = IssuerCache(self.issuer.read, clock=lambda: self.now)
         around = Surroundings(cache, lambda: self.now, self.verdicts.append)
-        self._models = ModelClouds(configured(ISSUER, SUBJECT), around)
+        self._models = ModelClouds(Descriptions.of(ISSUER, SUBJECT).trust(), around)
 
     def ask(self, request: Request) -> Response:
         return self._models.over_https(request)

@@ -7,12 +7,12 @@ import xml.etree.ElementTree as ET
 from urllib.parse import urlencode
 
 import pytest
-from cloud_accounts import ACCOUNT, ROLE_ARN
 from clouds_under_test import ISSUER, NOW, SUBJECT, UNREADABLE, Clouds, token
 from hypothesis import given
 from hypothesis import strategies as st
 
 from spire_bridge.listen.http import Request, Response
+from spire_bridge.service.dev.cloud_accounts import ACCOUNT, ROLE_ARN
 
 NAMESPACE = "https://sts.amazonaws.com/doc/2011-06-15/"
 

@@ -8,12 +8,12 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
-from cloud_accounts import APPLICATION, ENTRA_AUDIENCE, SCOPE, TENANT
 from clouds_under_test import NOW, UNREADABLE, Clouds, token
 from hypothesis import given
 from hypothesis import strategies as st
 
 from spire_bridge.listen.http import Request
+from spire_bridge.service.dev.cloud_accounts import APPLICATION, ENTRA_AUDIENCE, SCOPE, TENANT
 
 PATH = f"/{TENANT}/oauth2/v2.0/token"
 CORRELATION_ID = "0e3cf1de-0d4c-4b2c-8ff3-8c09d3c0a1f5"

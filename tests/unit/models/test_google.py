@@ -7,13 +7,13 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
-from cloud_accounts import EMAIL, PROVIDER
 from clouds_under_test import NOW, SUBJECT, UNREADABLE, Clouds, token
 from hypothesis import given
 from hypothesis import strategies as st
 
 from spire_bridge.listen.http import Request, Response
 from spire_bridge.models.google import MAX_KEPT_TOKENS
+from spire_bridge.service.dev.cloud_accounts import EMAIL, PROVIDER
 
 ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"
 GENERATE = f"/v1/projects/-/serviceAccounts/{EMAIL}:generateAccessToken"

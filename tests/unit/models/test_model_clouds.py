@@ -12,7 +12,6 @@ from pathlib import Path
 from urllib.parse import urlencode, urlsplit
 
 import pytest
-from cloud_accounts import ROLE_ARN, TENANT, configured
 from clouds_under_test import ISSUER, SUBJECT, Issuer, token
 from loopback_http import Answer, line_to
 
@@ -23,6 +22,7 @@ from spire_bridge.models.certificate import LoopbackCertificate
 from spire_bridge.models.issuer_cache import IssuerCache
 from spire_bridge.models.model_clouds import ModelAddresses, model_clouds
 from spire_bridge.models.surroundings import Surroundings
+from spire_bridge.service.dev.cloud_accounts import ROLE_ARN, TENANT, Descriptions
 
 ENTRA = f"/{TENANT}/oauth2/v2.0/token"
 STS = {
@@ -41,7 +41,9 @@ def certificate(tmp_path: Path) -> LoopbackCertificate:
 @pytest.fixture
 async def addresses(certificate: LoopbackCertificate) -> AsyncIterator[ModelAddresses]:
     around = Surroundings(IssuerCache(Issuer().read))
-    async with model_clouds(configured(ISSUER, SUBJECT), around, certificate) as served:
+    async with model_clouds(
+        Descriptions.of(ISSUER, SUBJECT).trust(), around, certificate
+    ) as served:
         yield served
 
 
@@ -113,7 +115,9 @@ async def test_who_waits_for_an_issuer_holds_up_nobody_here(
         return IssuerDocuments.unreachable("away")
 
     around = Surroundings(IssuerCache(read))
-    async with model_clouds(configured(ISSUER, SUBJECT), around, certificate) as served:
+    async with model_clouds(
+        Descriptions.of(ISSUER, SUBJECT).trust(), around, certificate
+    ) as served:
         body = urlencode({**STS, "WebIdentityToken": token(exp=2**31, iat=0)}).encode()
         asking = asyncio.create_task(post(served.http, "/", body))
         await asked.wait()

@@ -10,7 +10,6 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
-from cloud_accounts import ACCOUNT, ANCHOR_ARN, PROFILE_ARN, ROLE_ARN, configured
 from clouds_under_test import ISSUER, NOW, SUBJECT, Issuer
 from cryptography.hazmat.primitives.serialization import Encoding
 from forgery.tokens import ec_key, rsa_key
@@ -24,6 +23,13 @@ from spire_bridge.models.roles_anywhere import RolesAnywhere
 from spire_bridge.models.signed_request import Authorization, is_signed_by
 from spire_bridge.models.surroundings import Surroundings
 from spire_bridge.sandbox.x509_authority import X509Authority
+from spire_bridge.service.dev.cloud_accounts import (
+    ACCOUNT,
+    ANCHOR_ARN,
+    PROFILE_ARN,
+    ROLE_ARN,
+    Descriptions,
+)
 
 HOST = "rolesanywhere.test"
 QUERY = {"profileArn": PROFILE_ARN, "roleArn": ROLE_ARN, "trustAnchorArn": ANCHOR_ARN}
@@ -33,7 +39,7 @@ AUTHORITY = X509Authority(
 ROOT = AUTHORITY.keys[0].root
 SVID = AUTHORITY.issue(SUBJECT, 3600)
 AROUND = Surroundings(IssuerCache(Issuer().read), lambda: float(NOW))
-ENDPOINT = RolesAnywhere(configured(ISSUER, SUBJECT, [ROOT]).roles_anywhere, AROUND)
+ENDPOINT = RolesAnywhere(Descriptions.of(ISSUER, SUBJECT, [ROOT]).trust().roles_anywhere, AROUND)
 
 
 def request(
