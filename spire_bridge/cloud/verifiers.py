@@ -80,8 +80,10 @@ VERIFIERS = {
         Verifier("aws", "an AWS role's trust policy and its OIDC provider, as JSON", "aws.sts"),
         Verifier("gcp", "a Google workload identity pool provider, as JSON", "google.sts"),
         Verifier("azure", "an Entra federated identity credential, as Graph's JSON", "entra.sts"),
-        Verifier("vault", "a Vault or OpenBao role of JWT auth, as JSON", "vault"),
-        Verifier("kubernetes", "a Kubernetes AuthenticationConfiguration, as YAML", "kubernetes"),
+        Verifier("vault", "a Vault or OpenBao role of JWT auth, as JSON", "vault.jwt_auth"),
+        Verifier(
+            "kubernetes", "a Kubernetes AuthenticationConfiguration, as YAML", "kubernetes.oidc"
+        ),
         Verifier(
             "roles-anywhere",
             "a trust anchor, a profile and a role of IAM Roles Anywhere, as JSON",

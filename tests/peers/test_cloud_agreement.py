@@ -24,15 +24,16 @@ from verifiers.drawn_tokens import AUDIENCE, ISSUER, KEYS, WEB, Claims, Draw, si
 from verifiers.http_json import HttpRefusal
 from verifiers.openbao import OpenBao
 
-from spire_bridge.cloud import kubernetes, vault
 from spire_bridge.cloud.issuer_documents import IssuerDocuments
-from spire_bridge.cloud.kubernetes import KubernetesTrust
+from spire_bridge.cloud.kubernetes import oidc as kubernetes
 from spire_bridge.cloud.kubernetes.configuration import JwtAuthenticator
+from spire_bridge.cloud.kubernetes.oidc import KubernetesTrust
 from spire_bridge.cloud.presentation import Presentation
 from spire_bridge.cloud.presented_token import PresentedToken
 from spire_bridge.cloud.rule import Verdict
 from spire_bridge.cloud.trust_errors import InvalidTrust
-from spire_bridge.cloud.vault import VaultTrust
+from spire_bridge.cloud.vault import jwt_auth as vault
+from spire_bridge.cloud.vault.jwt_auth import VaultTrust
 
 pytestmark = pytest.mark.timeout(300)  # with the build of Kubernetes' library
 

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from presented import ABSENT, ISSUER, KEY, NOW, WEB, documents, presentation, token
 
-from spire_bridge.cloud import kubernetes
 from spire_bridge.cloud.issuer_documents import IssuerDocuments
-from spire_bridge.cloud.kubernetes import KubernetesTrust
+from spire_bridge.cloud.kubernetes import oidc as kubernetes
+from spire_bridge.cloud.kubernetes.oidc import KubernetesTrust
 from spire_bridge.cloud.presentation import Presentation
 from spire_bridge.cloud.presented_token import PresentedToken
 from spire_bridge.cloud.rule import Refusal, Verdict

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from verifiers.drawn_configurations import broken_configurations
 
-from spire_bridge.cloud.kubernetes import lint, parse_trust
+from spire_bridge.cloud.kubernetes.oidc import lint, parse_trust
 from spire_bridge.cloud.lint_finding import Severity
 from spire_bridge.cloud.trust_errors import InvalidTrust
 

@@ -12,12 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from presented import ABSENT, ISSUER, KEY, NOW, WEB, documents, presentation, token
 
-from spire_bridge.cloud import vault
 from spire_bridge.cloud.issuer_documents import IssuerDocuments
 from spire_bridge.cloud.presentation import Presentation
 from spire_bridge.cloud.presented_token import PresentedToken
 from spire_bridge.cloud.rule import Outcome, Refusal, Verdict
-from spire_bridge.cloud.vault import VaultTrust
+from spire_bridge.cloud.vault import jwt_auth as vault
+from spire_bridge.cloud.vault.jwt_auth import VaultTrust
 
 INVALID = "error validating token: "
 UNVERIFIED = f"{INVALID}error verifying token signature: "

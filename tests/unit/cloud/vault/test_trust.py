@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from spire_bridge.cloud.lint_finding import Severity
 from spire_bridge.cloud.trust_errors import InvalidTrust
-from spire_bridge.cloud.vault import lint, parse_trust
 from spire_bridge.cloud.vault.claims import Product
+from spire_bridge.cloud.vault.jwt_auth import lint, parse_trust
 
 ROLE = {"role_type": "jwt", "user_claim": "sub", "bound_audiences": ["a"], "bound_subject": "s"}
 CONFIG = {"oidc_discovery_url": "https://i.test", "bound_issuer": "https://i.test"}
