@@ -77,7 +77,7 @@ def add_parser(subparsers: Subparsers) -> None:
 
 def run_check(arguments: argparse.Namespace) -> int:
     from spire_bridge.cloud.issuer_url import check_issuer_url
-    from spire_bridge.service.settings import load_serve_settings
+    from spire_bridge.service.settings.serve import load_serve_settings
 
     settings = load_serve_settings(arguments.file)
     urls = (url for issuer in settings.all_issuers() for url in issuer.issuer.issuer_urls())
@@ -93,8 +93,8 @@ def run_check(arguments: argparse.Namespace) -> int:
 
 
 def run_convert(arguments: argparse.Namespace) -> int:
-    from spire_bridge.service.odp_config import load_odp_config
-    from spire_bridge.service.odp_convert import convert_odp
+    from spire_bridge.service.drop_in.config import load_odp_config
+    from spire_bridge.service.drop_in.convert import convert_odp
 
     config = load_odp_config(arguments.file, expand_env=arguments.expand_env)
     name = str(arguments.file)
@@ -112,11 +112,11 @@ def run_schema(arguments: argparse.Namespace) -> int:
     from spire_bridge.config.yaml import json_schema
 
     if arguments.kind == "trust":
-        from spire_bridge.service.trust_settings import TrustSettings
+        from spire_bridge.service.settings.trust import TrustSettings
 
         print(json_schema(TrustSettings))
     else:
-        from spire_bridge.service.settings import ServeSettings
+        from spire_bridge.service.settings.serve import ServeSettings
 
         print(json_schema(ServeSettings))
     return 0

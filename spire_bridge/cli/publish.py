@@ -13,7 +13,7 @@ from spire_bridge.cli.output import print_json, print_note
 from spire_bridge.errors import EXIT_UNAVAILABLE, BridgeError
 
 if TYPE_CHECKING:
-    from spire_bridge.service.publish import Outcome
+    from spire_bridge.service.publishing.service import Outcome
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -65,7 +65,7 @@ def add_parser(subparsers: Subparsers) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from spire_bridge.service.publish import publish_continuously, publish_once
+    from spire_bridge.service.publishing.service import publish_continuously, publish_once
 
     if arguments.watch:
         publish_continuously(arguments.config, arguments.directory)

@@ -19,9 +19,9 @@ from spire_bridge.errors import EXIT_FAILURE, EXIT_UNAVAILABLE
 if TYPE_CHECKING:
     from spire_bridge.cloud.aws.certificate_chain import PresentedChain
     from spire_bridge.cloud.presented_token import PresentedToken
-    from spire_bridge.service.issuer_reading import ReadIssuer
-    from spire_bridge.service.trust_descriptions import ReadTrust
-    from spire_bridge.service.trust_evaluation import Evaluation, Presented
+    from spire_bridge.service.trust.descriptions import ReadTrust
+    from spire_bridge.service.trust.evaluation import Evaluation, Presented
+    from spire_bridge.service.trust.issuer_reading import ReadIssuer
     from spire_bridge.workload.client import WorkloadClient
 
 T = TypeVar("T")
@@ -79,7 +79,7 @@ def add_parser(subparsers: Subparsers) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from spire_bridge.service.trust_evaluation import evaluate
+    from spire_bridge.service.trust.evaluation import evaluate
 
     trust = _trust(arguments)
     evaluation = evaluate(trust.descriptions, _presented(arguments, trust))
@@ -94,7 +94,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _presented(arguments: argparse.Namespace, trust: ReadTrust) -> Presented:
     """What the verifiers that were named are to be shown."""
-    from spire_bridge.service.trust_evaluation import Presented
+    from spire_bridge.service.trust.evaluation import Presented
 
     shows = {description.verifier.takes_certificates for description in trust.descriptions}
     reader = issuer_reader(arguments)
@@ -121,7 +121,7 @@ def _trust(arguments: argparse.Namespace) -> ReadTrust:
 
 
 def _token(arguments: argparse.Namespace) -> PresentedToken:
-    from spire_bridge.service.presented_tokens import TokenUnreadable, fetch_token, read_token
+    from spire_bridge.service.trust.presented_tokens import TokenUnreadable, fetch_token, read_token
 
     audience, spiffe_id = arguments.audience, arguments.spiffe_id
     if audience is not None:
@@ -132,7 +132,7 @@ def _token(arguments: argparse.Namespace) -> PresentedToken:
 
 
 def _chain(arguments: argparse.Namespace) -> PresentedChain:
-    from spire_bridge.service.presented_tokens import fetch_chain, read_chain
+    from spire_bridge.service.trust.presented_tokens import fetch_chain, read_chain
 
     if arguments.certificate is not None:
         return read_chain(arguments.certificate)

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from spire_bridge.cloud.verifiers import VERIFIERS
 
 if TYPE_CHECKING:
-    from spire_bridge.service.issuer_reading import IssuerReader
-    from spire_bridge.service.trust_descriptions import ReadTrust
+    from spire_bridge.service.trust.descriptions import ReadTrust
+    from spire_bridge.service.trust.issuer_reading import IssuerReader
 
 
 class _KindAndFile(argparse.Action):
@@ -70,13 +70,13 @@ def add_issuer(parser: argparse.ArgumentParser, *, default: str) -> None:
 
 def named_trust(arguments: argparse.Namespace) -> ReadTrust:
     """What the files describe that were named. Raises `InvalidTrust`."""
-    from spire_bridge.service.trust_descriptions import TrustFile, read_trust
+    from spire_bridge.service.trust.descriptions import TrustFile, read_trust
 
     return read_trust(TrustFile(kind, path) for kind, path in arguments.trust_files)
 
 
 def issuer_reader(arguments: argparse.Namespace) -> IssuerReader:
     """Raises `InvalidAuthorities`."""
-    from spire_bridge.service.issuer_reading import IssuerReader
+    from spire_bridge.service.trust.issuer_reading import IssuerReader
 
     return IssuerReader.trusting(arguments.ca_file, timeout_seconds=arguments.timeout)

@@ -12,7 +12,7 @@ from spire_bridge.cli.output import print_json, print_note
 from spire_bridge.errors import EXIT_FAILURE, EXIT_USAGE, BridgeError
 
 if TYPE_CHECKING:
-    from spire_bridge.service.trust_generation import Generated
+    from spire_bridge.service.trust.generation import Generated
 
 # As in service.trust_settings, which a command line that is only parsed does not load.
 _TARGETS = ("aws", "gcp", "azure", "vault", "kubernetes")
@@ -79,8 +79,8 @@ def add_parser(subparsers: Subparsers) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from spire_bridge.service.trust_generation import FILES, generate
-    from spire_bridge.service.trust_settings import load_trust_settings
+    from spire_bridge.service.settings.trust import load_trust_settings
+    from spire_bridge.service.trust.generation import FILES, generate
 
     settings = load_trust_settings(arguments.description)
     for target in arguments.target:
@@ -103,7 +103,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _check(generated: Generated, folder: Path, *, as_json: bool) -> int:
-    from spire_bridge.service.trust_generation import differences
+    from spire_bridge.service.trust.generation import differences
 
     diff = differences(generated, folder)
     if as_json:
@@ -115,7 +115,7 @@ def _check(generated: Generated, folder: Path, *, as_json: bool) -> int:
 
 
 def _write(generated: Generated, folder: Path, *, as_json: bool) -> int:
-    from spire_bridge.service.trust_generation import write
+    from spire_bridge.service.trust.generation import write
 
     done = write(generated, folder)
     states = {

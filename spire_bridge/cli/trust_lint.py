@@ -17,8 +17,8 @@ from spire_bridge.errors import EXIT_FAILURE, one_line
 
 if TYPE_CHECKING:
     from spire_bridge.cloud.lint_finding import LintFinding
-    from spire_bridge.service.subject_list import SubjectList
-    from spire_bridge.service.trust_linting import NamedIssuer
+    from spire_bridge.service.trust.linting import NamedIssuer
+    from spire_bridge.service.trust.subject_list import SubjectList
 
 _PATIENCE_SECONDS = 2.0  # what takes longer is told of, to a log as well
 
@@ -70,7 +70,7 @@ def add_parser(subparsers: Subparsers) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from spire_bridge.service.trust_linting import find_all
+    from spire_bridge.service.trust.linting import find_all
 
     findings = find_all(
         named_trust(arguments),
@@ -86,7 +86,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _subjects(arguments: argparse.Namespace) -> SubjectList:
-    from spire_bridge.service.subject_list import SubjectList
+    from spire_bridge.service.trust.subject_list import SubjectList
 
     subjects = SubjectList()
     for file in arguments.ids:
@@ -97,7 +97,7 @@ def _subjects(arguments: argparse.Namespace) -> SubjectList:
 
 
 def _issuer(arguments: argparse.Namespace) -> NamedIssuer | None:
-    from spire_bridge.service.trust_linting import NamedIssuer
+    from spire_bridge.service.trust.linting import NamedIssuer
 
     if arguments.issuer is None:
         return None

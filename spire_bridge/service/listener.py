@@ -12,7 +12,7 @@ from spire_bridge.listen.address import ListenAddress
 from spire_bridge.listen.http import Handler
 from spire_bridge.listen.server import serving
 from spire_bridge.listen.tls import CertificateFiles, Certificates
-from spire_bridge.service.listen_settings import (
+from spire_bridge.service.settings.listen import (
     AcmeSettings,
     ListenSettings,
     OwnSvidSettings,

@@ -15,7 +15,7 @@ from spire_bridge.cloud.lint.faultless_token import present
 from spire_bridge.cloud.lint.lint import lint
 from spire_bridge.cloud.lint.question import Question
 from spire_bridge.cloud.verifiers import VERIFIERS
-from spire_bridge.service.trust_descriptions import TERRAFORM, TrustFile, read_trust
+from spire_bridge.service.trust.descriptions import TERRAFORM, TrustFile, read_trust
 
 ISSUER, WEB = "https://issuer.example.org", "spiffe://example.org/web"
 PROVIDER = "arn:aws:iam::123456789012:oidc-provider/issuer.example.org"

@@ -14,8 +14,8 @@ from issuer_at_work import one_issuer
 from trust_domains.under_test import TrustDomainUnderTest, eventually
 
 from spire_bridge.publish.directory import DirectoryTarget
-from spire_bridge.service.publish import Publisher
-from spire_bridge.service.publish_targets import NamedTarget
+from spire_bridge.service.publishing.service import Publisher
+from spire_bridge.service.publishing.targets import NamedTarget
 
 pytestmark = pytest.mark.timeout(120)
 

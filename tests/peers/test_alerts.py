@@ -25,8 +25,8 @@ from spire_bridge.sandbox.entry import Entry
 from spire_bridge.sandbox.jwt_authority import KeyType
 from spire_bridge.sandbox.trust_domain import SandboxTrustDomain
 from spire_bridge.sandbox.workload import Workload
-from spire_bridge.service.publish import PublishService
-from spire_bridge.service.publish_targets import configured_targets
+from spire_bridge.service.publishing.service import PublishService
+from spire_bridge.service.publishing.targets import configured_targets
 
 pytestmark = pytest.mark.skipif(PROMTOOL is None, reason="promtool not found on PATH")
 

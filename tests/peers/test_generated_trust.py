@@ -18,8 +18,8 @@ from verifiers.openbao import OpenBao
 
 from spire_bridge.cloud.generate.grant import Grant
 from spire_bridge.cloud.generate.neighbours import ClaimedToken, meant, neighbours
-from spire_bridge.service.trust_generation import render
-from spire_bridge.service.trust_settings import Target, load_trust_settings
+from spire_bridge.service.settings.trust import Target, load_trust_settings
+from spire_bridge.service.trust.generation import render
 
 pytestmark = pytest.mark.timeout(300)  # with the build of Kubernetes' library
 

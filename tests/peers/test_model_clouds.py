@@ -37,7 +37,7 @@ from spire_bridge.service.dev.cloud_accounts import (
     TENANT,
     Descriptions,
 )
-from spire_bridge.service.issuer_reading import IssuerReader
+from spire_bridge.service.trust.issuer_reading import IssuerReader
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module")]
 

@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from terraform import PROGRAM, call, formatted, value_of
 
 from spire_bridge.cloud.hcl_writer import Attribute, Block, Call, Value, quoted, write_file, written
-from spire_bridge.service.trust_generation import render
-from spire_bridge.service.trust_settings import load_trust_settings
+from spire_bridge.service.settings.trust import load_trust_settings
+from spire_bridge.service.trust.generation import render
 
 PLUGINS = os.environ.get("TERRAFORM_PLUGIN_DIR")
 FILES = sorted(GOLDEN.glob("*/*.tf"))

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from spire_bridge.config.yaml import parse
-from spire_bridge.service.trust_settings import TrustSettings
+from spire_bridge.service.settings.trust import TrustSettings
 
 EXAMPLE = Path(__file__).parents[2] / "conf" / "trust.yaml"
 GOLDEN = Path(__file__).parents[1] / "unit" / "cloud" / "golden"

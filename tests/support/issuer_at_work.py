@@ -14,8 +14,8 @@ from loopback_http import ask
 
 from spire_bridge.bundles.store import BundleStore
 from spire_bridge.sandbox.workload import Workload
-from spire_bridge.service.issuer import Addresses, IssuerService
-from spire_bridge.service.settings import OneIssuerSettings, ServeSettings
+from spire_bridge.service.issuing.service import Addresses, IssuerService
+from spire_bridge.service.settings.serve import OneIssuerSettings, ServeSettings
 
 LOOPBACK = {"address": "127.0.0.1:0"}
 TIMEOUT_SECONDS = 0.5

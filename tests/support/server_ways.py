@@ -14,8 +14,8 @@ from trust_domains.under_test import TrustDomainUnderTest
 from spire_bridge.server_api.bundle_source import ServerApiSource
 from spire_bridge.server_api.client import ServerClient
 from spire_bridge.server_api.trust import OpenTrust
-from spire_bridge.service.server_trust import server_trust
-from spire_bridge.service.source_settings import ServerApiSettings
+from spire_bridge.service.issuing.server_trust import server_trust
+from spire_bridge.service.settings.sources import ServerApiSettings
 from spire_bridge.spiffe.id import TrustDomain
 
 INTERVAL_SECONDS = 0.2

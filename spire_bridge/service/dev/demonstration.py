@@ -10,10 +10,10 @@ from spire_bridge.sandbox.cluster import Cluster
 from spire_bridge.sandbox.entry import Entry
 from spire_bridge.sandbox.trust_domain import SandboxTrustDomain
 from spire_bridge.sandbox.workload import Workload
-from spire_bridge.service.issuer_settings import IssuerSettings
-from spire_bridge.service.listen_settings import ListenSettings, TlsSettings
-from spire_bridge.service.settings import ServeSettings
-from spire_bridge.service.source_settings import SourceSettings, WorkloadApiSettings
+from spire_bridge.service.settings.issuer import IssuerSettings
+from spire_bridge.service.settings.listen import ListenSettings, TlsSettings
+from spire_bridge.service.settings.serve import ServeSettings
+from spire_bridge.service.settings.sources import SourceSettings, WorkloadApiSettings
 from spire_bridge.spiffe.jwt_svid import UnverifiedJwtSvid
 from spire_bridge.workload.client import WorkloadClient
 

@@ -25,7 +25,7 @@ from spire_bridge.sandbox.trust_domain import SandboxTrustDomain
 from spire_bridge.sandbox.workload import Workload
 from spire_bridge.service.dev import cloud_accounts as accounts
 from spire_bridge.service.dev.demonstration import CLUSTERS, fetch, spiffe_id
-from spire_bridge.service.issuer_reading import IssuerReader
+from spire_bridge.service.trust.issuer_reading import IssuerReader
 
 _log = logging.getLogger(__name__)
 

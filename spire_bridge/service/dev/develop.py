@@ -16,9 +16,9 @@ from spire_bridge.service.dev.demonstration_clouds import (
     running_clouds,
 )
 from spire_bridge.service.dev.next_steps import print_next_steps
+from spire_bridge.service.dev.relying_party import RelyingParty
 from spire_bridge.service.dev.walk_through import WalkThrough
-from spire_bridge.service.issuer import IssuerService
-from spire_bridge.service.relying_party import RelyingParty
+from spire_bridge.service.issuing.service import IssuerService
 from spire_bridge.service.serve import stop_signals
 from spire_bridge.telemetry.logs import configure_logging
 

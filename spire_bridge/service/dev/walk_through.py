@@ -13,7 +13,7 @@ from spire_bridge.service.dev.cloud_walk import CloudWalk
 from spire_bridge.service.dev.demonstration import AUDIENCE, CLUSTERS, TRUST_DOMAIN, fetch
 from spire_bridge.service.dev.demonstration_clouds import DemonstrationClouds
 from spire_bridge.service.dev.errors import WalkThroughFailed
-from spire_bridge.service.relying_party import RelyingParty
+from spire_bridge.service.dev.relying_party import RelyingParty
 from spire_bridge.spiffe.jwt_svid import UnverifiedJwtSvid
 
 _LOOK_SECONDS = 0.005

@@ -18,11 +18,11 @@ from trust_domains.under_test import AgentUnderTest, TrustDomainUnderTest, event
 from spire_bridge.sandbox.entry import Entry
 from spire_bridge.sandbox.jwt_authority import KeyType
 from spire_bridge.sandbox.trust_domain import SandboxTrustDomain
-from spire_bridge.service.issuer import IssuerService
-from spire_bridge.service.issuer_settings import IssuerSettings
-from spire_bridge.service.listen_settings import ListenSettings, TlsSettings
-from spire_bridge.service.settings import ServeSettings
-from spire_bridge.service.source_settings import SourceSettings, WorkloadApiSettings
+from spire_bridge.service.issuing.service import IssuerService
+from spire_bridge.service.settings.issuer import IssuerSettings
+from spire_bridge.service.settings.listen import ListenSettings, TlsSettings
+from spire_bridge.service.settings.serve import ServeSettings
+from spire_bridge.service.settings.sources import SourceSettings, WorkloadApiSettings
 from spire_bridge.workload.client import WorkloadClient
 from verifiers.forgeries import Forgery, Jwk
 from verifiers.http_json import HttpRefusal, get

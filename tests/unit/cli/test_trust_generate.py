@@ -11,7 +11,7 @@ import pytest
 from described_trust import EXAMPLE, GOLDEN, description, workload
 
 from spire_bridge.cli.main import main
-from spire_bridge.service.trust_generation import FILES, VERSIONS
+from spire_bridge.service.trust.generation import FILES, VERSIONS
 
 EVERYTHING = {*FILES.values(), VERSIONS}
 

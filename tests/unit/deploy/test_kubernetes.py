@@ -11,7 +11,7 @@ import yaml
 from spire_bridge.cli.main import build_parser
 from spire_bridge.config.yaml import parse
 from spire_bridge.listen.address import ListenAddress
-from spire_bridge.service.settings import ServeSettings
+from spire_bridge.service.settings.serve import ServeSettings
 from spire_bridge.workload.address import EndpointAddress
 
 FILE = Path(__file__).parents[3] / "deploy" / "kubernetes" / "issuer.yaml"

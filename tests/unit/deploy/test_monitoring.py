@@ -17,10 +17,12 @@ from prometheus_client.parser import text_string_to_metric_families
 from spire_bridge.listen.address import ListenAddress
 from spire_bridge.sandbox.trust_domain import SandboxTrustDomain
 from spire_bridge.sandbox.workload import Workload
-from spire_bridge.service import issuer_metrics, listener_metrics, publish_metrics
-from spire_bridge.service.issuer import IssuerService
-from spire_bridge.service.publish import PublishService
-from spire_bridge.service.publish_targets import configured_targets
+from spire_bridge.service import listener_metrics
+from spire_bridge.service.issuing import metrics as issuer_metrics
+from spire_bridge.service.issuing.service import IssuerService
+from spire_bridge.service.publishing import metrics as publish_metrics
+from spire_bridge.service.publishing.service import PublishService
+from spire_bridge.service.publishing.targets import configured_targets
 
 DEPLOY = Path(__file__).parents[3] / "deploy"
 DASHBOARD = json.loads((DEPLOY / "grafana" / "issuer.json").read_text())

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from spire_bridge.cli.main import build_parser
-from spire_bridge.service.settings import load_serve_settings
+from spire_bridge.service.settings.serve import load_serve_settings
 
 ROOT = Path(__file__).parents[3]
 UNIT = (ROOT / "deploy" / "systemd" / "spire-bridge.service").read_text()

@@ -9,9 +9,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from spire_bridge.issuer.url import IssuerUrl
 from spire_bridge.jose.public_key import PublicKey
-from spire_bridge.service.edition import Edition
-from spire_bridge.service.findings import Findings
-from spire_bridge.service.issuer_settings import IssuerSettings
+from spire_bridge.service.issuing.edition import Edition
+from spire_bridge.service.issuing.findings import Findings
+from spire_bridge.service.settings.issuer import IssuerSettings
 from spire_bridge.spiffe.bundle import Bundle
 from spire_bridge.spiffe.id import TrustDomain
 from spire_bridge.spiffe.jwt_bundle import JwtAuthority, JwtBundle

@@ -17,7 +17,7 @@ from spire_bridge.sandbox.entry import Entry
 from spire_bridge.sandbox.faults import Fault
 from spire_bridge.sandbox.trust_domain import SandboxTrustDomain
 from spire_bridge.sandbox.workload import Workload
-from spire_bridge.service.settings import ServeSettings
+from spire_bridge.service.settings.serve import ServeSettings
 
 WEB = Entry("spiffe://example.org/web")
 

@@ -13,7 +13,7 @@ from object_stores.faulty_s3 import Content, FaultyS3, faulty_s3
 from verifiers.private_ca import PrivateCa
 
 from spire_bridge.issuer.url import InvalidIssuerUrl
-from spire_bridge.service.issuer_reading import (
+from spire_bridge.service.trust.issuer_reading import (
     InvalidAuthorities,
     InvalidSavedIssuer,
     IssuerReader,

@@ -7,7 +7,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from spire_bridge.issuer.key_set import KeySet
 from spire_bridge.issuer.rules import KeyRules
 from spire_bridge.jose.public_key import PublicKey
-from spire_bridge.service.key_history import KeyHistory, KeyRecord
+from spire_bridge.service.issuing.key_history import KeyHistory, KeyRecord
 from spire_bridge.spiffe.bundle import Bundle
 from spire_bridge.spiffe.id import TrustDomain
 from spire_bridge.spiffe.jwt_bundle import JwtAuthority, JwtBundle

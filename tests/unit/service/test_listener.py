@@ -24,9 +24,9 @@ from spire_bridge.listen.address import ListenAddress, ListenFailure, UnixAddres
 from spire_bridge.listen.http import Request, text
 from spire_bridge.sandbox.trust_domain import SandboxTrustDomain
 from spire_bridge.sandbox.workload import Workload
-from spire_bridge.service.listen_settings import ListenSettings
 from spire_bridge.service.listener import listening
-from spire_bridge.service.settings import ServeSettings
+from spire_bridge.service.settings.listen import ListenSettings
+from spire_bridge.service.settings.serve import ServeSettings
 from spire_bridge.service.status import fetch_status
 
 WELL_KNOWN = "/.well-known/openid-configuration"

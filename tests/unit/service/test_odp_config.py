@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from spire_bridge.config.hcl import InvalidHcl
-from spire_bridge.service.odp_config import OdpConfig, load_odp_config, parse_odp_config
+from spire_bridge.service.drop_in.config import OdpConfig, load_odp_config, parse_odp_config
 
 ROOT = Path(__file__).parents[3]
 

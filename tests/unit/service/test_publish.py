@@ -36,10 +36,10 @@ from spire_bridge.sandbox.faults import Fault
 from spire_bridge.sandbox.trust_domain import SandboxTrustDomain
 from spire_bridge.sandbox.workload import Workload
 from spire_bridge.service import listener_metrics
-from spire_bridge.service.publish import NoBundle, Publisher, PublishService
-from spire_bridge.service.publish_metrics import FAMILIES
-from spire_bridge.service.publish_targets import NamedTarget, configured_targets
-from spire_bridge.service.settings import OneIssuerSettings
+from spire_bridge.service.publishing.metrics import FAMILIES
+from spire_bridge.service.publishing.service import NoBundle, Publisher, PublishService
+from spire_bridge.service.publishing.targets import NamedTarget, configured_targets
+from spire_bridge.service.settings.serve import OneIssuerSettings
 from spire_bridge.transport.backoff import Backoff
 
 ABSENT = {"name": "absent", "workload_api": {"address": "unix:///nowhere/agent.sock"}}

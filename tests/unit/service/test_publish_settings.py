@@ -12,8 +12,8 @@ from spire_bridge.config.yaml import InvalidConfig, parse
 from spire_bridge.publish.bucket import BucketTarget
 from spire_bridge.publish.directory import DirectoryTarget
 from spire_bridge.publish.target import InvalidPublishPath
-from spire_bridge.service.publish_targets import NoTarget, TargetsCollide, configured_targets
-from spire_bridge.service.settings import ServeSettings
+from spire_bridge.service.publishing.targets import NoTarget, TargetsCollide, configured_targets
+from spire_bridge.service.settings.serve import ServeSettings
 
 FILES = {"name": "files", "directory": {"path": "/srv"}}
 

@@ -14,7 +14,7 @@ from spire_bridge.sandbox.entry import Entry
 from spire_bridge.sandbox.server_certificate import CertificateFault
 from spire_bridge.sandbox.trust_domain import SandboxTrustDomain
 from spire_bridge.sandbox.workload import Workload
-from spire_bridge.service.source_settings import ServerApiSettings
+from spire_bridge.service.settings.sources import ServerApiSettings
 
 WORKLOAD = "spiffe://example.org/workload"
 

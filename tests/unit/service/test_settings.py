@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from spire_bridge.config.yaml import InvalidConfig, json_schema, parse
-from spire_bridge.service.settings import ServeSettings, load_serve_settings
+from spire_bridge.service.settings.serve import ServeSettings, load_serve_settings
 
 EXAMPLES = sorted((Path(__file__).parents[3] / "conf").glob("issuer*.yaml"))
 MINIMAL = """\

@@ -15,7 +15,7 @@ from spire_bridge.config.yaml import InvalidConfig
 from spire_bridge.sandbox.entry import Entry
 from spire_bridge.sandbox.trust_domain import SandboxTrustDomain
 from spire_bridge.sandbox.workload import Workload
-from spire_bridge.service.settings import ServeSettings
+from spire_bridge.service.settings.serve import ServeSettings
 
 WELL_KNOWN = "/.well-known/openid-configuration"
 

@@ -13,7 +13,7 @@ from issuer_at_work import LOOPBACK, issuing, settings_for, source, until
 from spire_bridge.config.yaml import InvalidConfig, parse
 from spire_bridge.sandbox.trust_domain import SandboxTrustDomain
 from spire_bridge.sandbox.workload import Workload
-from spire_bridge.service.settings import ServeSettings
+from spire_bridge.service.settings.serve import ServeSettings
 
 GET_KEYS = b"GET /keys HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
 

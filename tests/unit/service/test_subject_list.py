@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from spire_bridge.service.subject_list import SubjectList, SubjectsUnreadable
+from spire_bridge.service.trust.subject_list import SubjectList, SubjectsUnreadable
 
 
 def test_ids_patterns_comments_and_what_is_none(tmp_path: Path) -> None:

@@ -21,8 +21,8 @@ from spire_bridge.publish.bucket import BucketTarget
 from spire_bridge.publish.generation import Generation
 from spire_bridge.publish.object_store import s3_objects
 from spire_bridge.publish.read_back import PublicUrl, ReadBackFailed
-from spire_bridge.service.publish_targets import NamedTarget
-from spire_bridge.service.target_publisher import Offer, TargetPublisher
+from spire_bridge.service.publishing.target_publisher import Offer, TargetPublisher
+from spire_bridge.service.publishing.targets import NamedTarget
 from spire_bridge.spiffe.jwt_bundle import JwtAuthority
 from spire_bridge.transport.backoff import Backoff
 

@@ -18,9 +18,9 @@ from spire_bridge.cloud.trust_errors import InvalidTrust
 from spire_bridge.cloud.verifiers import VERIFIERS
 from spire_bridge.config.yaml import parse
 from spire_bridge.files import FileFailure
-from spire_bridge.service import trust_generation
-from spire_bridge.service.trust_generation import Generated, differences, generate, render, write
-from spire_bridge.service.trust_settings import TARGETS, Target, TrustSettings, load_trust_settings
+from spire_bridge.service.settings.trust import TARGETS, Target, TrustSettings, load_trust_settings
+from spire_bridge.service.trust import generation as trust_generation
+from spire_bridge.service.trust.generation import Generated, differences, generate, render, write
 
 DESCRIPTIONS = {"example": EXAMPLE, "hostile": GOLDEN / "hostile.yaml"}
 

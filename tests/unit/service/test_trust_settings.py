@@ -9,7 +9,7 @@ import pytest
 from described_trust import ACCESS, API, EXAMPLE, SECTIONS, described, workload
 
 from spire_bridge.config.yaml import InvalidConfig, json_schema, parse
-from spire_bridge.service.trust_settings import TARGETS, TrustSettings, load_trust_settings
+from spire_bridge.service.settings.trust import TARGETS, TrustSettings, load_trust_settings
 
 LONG = f"spiffe://example.org/{'x' * 110}"
 

@@ -10,7 +10,7 @@ from described_trust import API, described, workload
 
 from spire_bridge.cloud.generate.grant import Grant
 from spire_bridge.cloud.generate.self_check import NotAsMeant, check
-from spire_bridge.service.trust_generation import render
+from spire_bridge.service.trust.generation import render
 
 BELOW = {"spiffe_ids_below": f"{API}/"}
 ROLES = {"gcp": {"roles": ["roles/viewer"]}}

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from prometheus_client.metrics_core import Metric
 
-from spire_bridge.service.target_publisher import TargetPublisher
+from spire_bridge.service.publishing.target_publisher import TargetPublisher
 from spire_bridge.telemetry.metrics import Family
 
 _TARGET = ("issuer", "target")

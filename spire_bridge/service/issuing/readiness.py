@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from spire_bridge.bundles.store import BundleStore, SourceStatus
-from spire_bridge.service.edition import Edition
+from spire_bridge.service.issuing.edition import Edition
 
 
 @dataclass(frozen=True, slots=True)

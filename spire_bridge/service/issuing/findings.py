@@ -9,7 +9,7 @@ from spire_bridge.cloud.finding import Finding
 from spire_bridge.cloud.issuer_url import check_issuer_url
 from spire_bridge.cloud.key_set import check_key_set
 from spire_bridge.issuer.url import IssuerUrl
-from spire_bridge.service.edition import Edition
+from spire_bridge.service.issuing.edition import Edition
 
 _log = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ from spire_bridge.config.yaml import InvalidSetting
 from spire_bridge.issuer.documents import DERIVED_MEMBERS
 from spire_bridge.issuer.rules import MAX_CACHE_SECONDS, DocumentRules, KeyRules
 from spire_bridge.issuer.url import IssuerUrl
-from spire_bridge.service.settings_base import Settings, check, check_https
+from spire_bridge.service.settings.base import Settings, check, check_https
 
 Algorithm = Literal["RS256", "ES256", "ES384", "ES512"]
 Publish = Literal["publish", "omit"]

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from spire_bridge.server_api.trust import BootstrappedTrust, OpenTrust
-from spire_bridge.service.source_settings import ServerApiSettings
+from spire_bridge.service.settings.sources import ServerApiSettings
 from spire_bridge.spiffe.id import TrustDomain
 from spire_bridge.spiffe.x509_bundle import X509Bundle
 from spire_bridge.transport.tls import TlsCredentials

@@ -10,9 +10,9 @@ from urllib.parse import urlsplit
 import yaml
 
 from spire_bridge.config.yaml import InvalidConfig, parse
-from spire_bridge.service.odp import go_listen_address
-from spire_bridge.service.odp_config import KeySource, OdpConfig
-from spire_bridge.service.settings import ServeSettings
+from spire_bridge.service.drop_in.config import KeySource, OdpConfig
+from spire_bridge.service.drop_in.serve import go_listen_address
+from spire_bridge.service.settings.serve import ServeSettings
 
 # Seconds; what is shorter in the old file is set to what the native settings admit.
 _SHORTEST_POLL, _SHORTEST_LOOK = 0.5, 0.1

@@ -10,7 +10,7 @@ from spire_bridge.cloud.presentation import Presentation
 from spire_bridge.cloud.presented_token import PresentedToken, shown
 from spire_bridge.cloud.rule import Verdict
 from spire_bridge.cloud.trust_description import TrustDescription
-from spire_bridge.service.issuer_reading import ReadIssuer
+from spire_bridge.service.trust.issuer_reading import ReadIssuer
 
 _TELLING = 100  # characters by which a problem is known again
 

@@ -17,19 +17,23 @@ from spire_bridge.bundles.store import SETTLING_SECONDS
 from spire_bridge.errors import EXIT_UNAVAILABLE, BridgeError
 from spire_bridge.publish.generation import Generation
 from spire_bridge.publish.target import Publication
-from spire_bridge.service.edition import Edition
-from spire_bridge.service.findings import Findings
-from spire_bridge.service.following import Following
 from spire_bridge.service.health import health_routes
-from spire_bridge.service.listen_settings import Place
+from spire_bridge.service.issuing.edition import Edition
+from spire_bridge.service.issuing.findings import Findings
+from spire_bridge.service.issuing.following import Following
+from spire_bridge.service.issuing.readiness import readiness, trouble
 from spire_bridge.service.listener import Listener, listening
 from spire_bridge.service.listener_metrics import listener_metrics
-from spire_bridge.service.publish_metrics import publish_metrics
-from spire_bridge.service.publish_targets import NamedTarget, configured_targets
-from spire_bridge.service.readiness import readiness, trouble
+from spire_bridge.service.publishing.metrics import publish_metrics
+from spire_bridge.service.publishing.target_publisher import Offer, TargetPublisher
+from spire_bridge.service.publishing.targets import NamedTarget, configured_targets
 from spire_bridge.service.serve import configure, stop_signals
-from spire_bridge.service.settings import OneIssuerSettings, ServeSettings, load_serve_settings
-from spire_bridge.service.target_publisher import Offer, TargetPublisher
+from spire_bridge.service.settings.listen import Place
+from spire_bridge.service.settings.serve import (
+    OneIssuerSettings,
+    ServeSettings,
+    load_serve_settings,
+)
 from spire_bridge.telemetry.logs import LogFormat, configure_logging
 from spire_bridge.telemetry.metrics import exposition
 

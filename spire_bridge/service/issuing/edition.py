@@ -8,7 +8,7 @@ from typing import Self
 from spire_bridge.issuer.documents import Documents
 from spire_bridge.issuer.key_set import KeySet
 from spire_bridge.issuer.url import IssuerUrl
-from spire_bridge.service.issuer_settings import IssuerSettings
+from spire_bridge.service.settings.issuer import IssuerSettings
 from spire_bridge.spiffe.bundle import Bundle
 
 

@@ -11,11 +11,11 @@ from spire_bridge.errors import EXIT_USAGE, BridgeError
 from spire_bridge.issuer.url import IssuerUrl
 from spire_bridge.publish.directory import DirectoryTarget, issuer_folder
 from spire_bridge.publish.target import Target, issuer_segments
-from spire_bridge.service.settings import OneIssuerSettings, ServeSettings
+from spire_bridge.service.settings.serve import OneIssuerSettings, ServeSettings
 
 if TYPE_CHECKING:
     from spire_bridge.publish.read_back import PublicUrl
-    from spire_bridge.service.publish_settings import TargetSettings
+    from spire_bridge.service.settings.publish import TargetSettings
 
 DIRECTORY = "directory"  # the name of the target that --directory makes
 

@@ -14,7 +14,7 @@ from spire_bridge.listen.activation import ActivatedAddress
 from spire_bridge.listen.address import ListenAddress, UnixAddress
 from spire_bridge.listen.forwarded import TrustedProxies
 from spire_bridge.listen.limits import Limits
-from spire_bridge.service.settings_base import Settings, check, check_absolute, check_https
+from spire_bridge.service.settings.base import Settings, check, check_absolute, check_https
 from spire_bridge.workload.address import EndpointAddress
 
 Place = ListenAddress | UnixAddress | ActivatedAddress

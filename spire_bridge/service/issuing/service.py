@@ -16,14 +16,14 @@ from spire_bridge import __version__
 from spire_bridge.config.yaml import InvalidConfig
 from spire_bridge.publish.issuers_by_place import IssuersByPlace
 from spire_bridge.service.health import health_routes
-from spire_bridge.service.issuer_metrics import issuer_metrics
-from spire_bridge.service.issuer_status import issuer_status
-from spire_bridge.service.listen_settings import Place
+from spire_bridge.service.issuing.metrics import issuer_metrics
+from spire_bridge.service.issuing.request_counts import RequestCounts
+from spire_bridge.service.issuing.served_issuer import ServedIssuer
+from spire_bridge.service.issuing.status import issuer_status
 from spire_bridge.service.listener import Listener, listening
 from spire_bridge.service.listener_metrics import listener_metrics
-from spire_bridge.service.request_counts import RequestCounts
-from spire_bridge.service.served_issuer import ServedIssuer
-from spire_bridge.service.settings import ServeSettings, needs_restart
+from spire_bridge.service.settings.listen import Place
+from spire_bridge.service.settings.serve import ServeSettings, needs_restart
 from spire_bridge.telemetry.metrics import exposition
 
 _log = logging.getLogger(__name__)

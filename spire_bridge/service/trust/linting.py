@@ -12,9 +12,9 @@ from spire_bridge.cloud.lint_finding import LintFinding, Severity
 from spire_bridge.cloud.terraform.described import Open
 from spire_bridge.cloud.trust_description import TrustDescription
 from spire_bridge.cloud.trust_errors import InvalidTrust
-from spire_bridge.service.issuer_reading import ReadIssuer
-from spire_bridge.service.subject_list import SubjectList
-from spire_bridge.service.trust_descriptions import ReadTrust
+from spire_bridge.service.trust.descriptions import ReadTrust
+from spire_bridge.service.trust.issuer_reading import ReadIssuer
+from spire_bridge.service.trust.subject_list import SubjectList
 
 _ORDER = tuple(Severity)
 

@@ -9,13 +9,13 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from spire_bridge.publish.routes import IssuerRoutes
-from spire_bridge.service.edition import Edition
-from spire_bridge.service.findings import Findings
-from spire_bridge.service.following import Following
-from spire_bridge.service.key_history import KeyHistory
-from spire_bridge.service.readiness import Readiness, readiness
-from spire_bridge.service.settings import OneIssuerSettings
-from spire_bridge.service.signing_watch import watch_signing
+from spire_bridge.service.issuing.edition import Edition
+from spire_bridge.service.issuing.findings import Findings
+from spire_bridge.service.issuing.following import Following
+from spire_bridge.service.issuing.key_history import KeyHistory
+from spire_bridge.service.issuing.readiness import Readiness, readiness
+from spire_bridge.service.issuing.signing_watch import watch_signing
+from spire_bridge.service.settings.serve import OneIssuerSettings
 
 _log = logging.getLogger(__name__)
 

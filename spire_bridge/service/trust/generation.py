@@ -14,7 +14,7 @@ from spire_bridge.cloud.generate.heading import MARK
 from spire_bridge.cloud.generate.self_check import Checked, check
 from spire_bridge.cloud.generate.workloads import Workloads
 from spire_bridge.files import FileFailure, read_limited, write_atomically
-from spire_bridge.service.trust_settings import TARGETS, Target, TrustSettings, WorkloadSettings
+from spire_bridge.service.settings.trust import TARGETS, Target, TrustSettings, WorkloadSettings
 
 FILES: dict[Target, str] = {
     "aws": "aws.tf",

@@ -20,7 +20,7 @@ from spire_bridge.cloud.google.limits import MAX_SUBJECT_BYTES
 from spire_bridge.cloud.issuer_url import check_issuer_url
 from spire_bridge.config.yaml import InvalidSetting, load
 from spire_bridge.issuer.url import IssuerUrl
-from spire_bridge.service.settings_base import Settings, check
+from spire_bridge.service.settings.base import Settings, check
 from spire_bridge.spiffe.id import SpiffeId, TrustDomain
 
 Target = Literal["aws", "gcp", "azure", "vault", "kubernetes"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from spire_bridge.service.served_issuer import ServedIssuer
+from spire_bridge.service.issuing.served_issuer import ServedIssuer
 
 
 def issuer_status(issuer: ServedIssuer, now: float) -> dict[str, Any]:

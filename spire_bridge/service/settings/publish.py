@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from msgspec import Meta
 
 from spire_bridge.config.yaml import InvalidSetting
-from spire_bridge.service.settings_base import (
+from spire_bridge.service.settings.base import (
     NAME,
     Settings,
     check_absolute,

@@ -14,10 +14,10 @@ from spire_bridge.bundles.source import Source
 from spire_bridge.bundles.store import BundleStore, SourceStatus
 from spire_bridge.config.yaml import InvalidConfig
 from spire_bridge.errors import BridgeError
-from spire_bridge.service.edition import Edition
-from spire_bridge.service.expiry_timer import ExpiryTimer
-from spire_bridge.service.settings import OneIssuerSettings
-from spire_bridge.service.source_settings import SourceSettings
+from spire_bridge.service.issuing.edition import Edition
+from spire_bridge.service.issuing.expiry_timer import ExpiryTimer
+from spire_bridge.service.settings.serve import OneIssuerSettings
+from spire_bridge.service.settings.sources import SourceSettings
 from spire_bridge.spiffe.bundle import Bundle
 from spire_bridge.spiffe.id import TrustDomain
 from spire_bridge.transport.rpc_errors import TrustDomainMismatch
@@ -205,7 +205,7 @@ def _source(settings: SourceSettings, trust_domain: TrustDomain) -> Source:
     if (server := settings.server_api) is not None:
         # Loaded where it is configured: an issuer over agents alone needs none of it.
         from spire_bridge.server_api.bundle_source import ServerApiSource
-        from spire_bridge.service.server_trust import server_trust
+        from spire_bridge.service.issuing.server_trust import server_trust
 
         return ServerApiSource(
             name,

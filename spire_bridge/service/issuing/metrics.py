@@ -8,10 +8,10 @@ from typing import Any
 
 from prometheus_client.metrics_core import Metric
 
-from spire_bridge.service.key_history import KeyRecord
-from spire_bridge.service.readiness import Readiness
-from spire_bridge.service.request_counts import RequestCounts
-from spire_bridge.service.served_issuer import ServedIssuer
+from spire_bridge.service.issuing.key_history import KeyRecord
+from spire_bridge.service.issuing.readiness import Readiness
+from spire_bridge.service.issuing.request_counts import RequestCounts
+from spire_bridge.service.issuing.served_issuer import ServedIssuer
 from spire_bridge.telemetry.metrics import Family
 
 _SOURCE = ("issuer", "source")

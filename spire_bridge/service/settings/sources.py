@@ -8,7 +8,7 @@ from msgspec import Meta
 
 from spire_bridge.config.yaml import InvalidSetting
 from spire_bridge.server_api.address import ServerAddress
-from spire_bridge.service.settings_base import NAME, Settings, check, check_absolute
+from spire_bridge.service.settings.base import NAME, Settings, check, check_absolute
 from spire_bridge.workload.address import EndpointAddress
 
 

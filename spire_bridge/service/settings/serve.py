@@ -10,17 +10,17 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from spire_bridge.config.yaml import InvalidSetting, load
-from spire_bridge.service.issuer_settings import IssuerSettings
-from spire_bridge.service.listen_settings import ListenSettings
-from spire_bridge.service.publish_settings import PublishSettings
-from spire_bridge.service.settings_base import (
+from spire_bridge.service.settings.base import (
     NAME,
     Settings,
     check,
     check_absolute,
     check_different,
 )
-from spire_bridge.service.source_settings import SourceSettings
+from spire_bridge.service.settings.issuer import IssuerSettings
+from spire_bridge.service.settings.listen import ListenSettings
+from spire_bridge.service.settings.publish import PublishSettings
+from spire_bridge.service.settings.sources import SourceSettings
 from spire_bridge.spiffe.id import TrustDomain
 
 DEFAULT_LISTEN = "127.0.0.1:8080"

@@ -13,7 +13,7 @@ from spire_bridge.errors import EXIT_UNAVAILABLE, BridgeError
 from spire_bridge.issuer.documents import Documents
 from spire_bridge.publish.generation import Generation, PublicationOutdated
 from spire_bridge.publish.target import Publication
-from spire_bridge.service.publish_targets import NamedTarget
+from spire_bridge.service.publishing.targets import NamedTarget
 from spire_bridge.transport.backoff import Backoff
 
 _log = logging.getLogger(__name__)

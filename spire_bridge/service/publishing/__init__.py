@@ -1,0 +1,1 @@
+"""The issuers' documents at their targets: once, or at every change."""

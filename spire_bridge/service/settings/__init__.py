@@ -1,0 +1,1 @@
+"""What stands in a configuration file, as typed and checked values."""

@@ -1,0 +1,1 @@
+"""What clouds would say: descriptions read, tokens put to them, findings, Terraform."""
