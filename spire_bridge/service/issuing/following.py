@@ -77,19 +77,35 @@ class Following:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Follows the sources until the context is left.
-
-        Raises `InvalidConfig` if one is of another trust domain.
-        """
+        """Follows the sources until the context is left; `check_trust_domains` is for a start."""
         for source in self._settings.sources:
             self._follow(source)
         confirming = asyncio.create_task(self._confirm(), name="last-good-copy")
         try:
-            await self._refuse_other_trust_domains()
             yield
         finally:
             confirming.cancel()
             await self._stop()
+
+    async def check_trust_domains(self) -> None:
+        """Waits a moment for a first word of each source, good or bad.
+
+        Raises `InvalidConfig` if one is of another trust domain. One that speaks later, when
+        the service is relied on, is in error by itself.
+        """
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_START_SECONDS):
+                while not self._have_all_spoken():
+                    self._progress.clear()
+                    await self._progress.wait()
+        for status in self.store.statuses():
+            error = status.state.last_error
+            if isinstance(error, TrustDomainMismatch):
+                raise InvalidConfig(
+                    f"source {status.name}: {error.message}",
+                    hint="keys of several trust domains are never served by one issuer:"
+                    " give each an issuer of its own, under `issuers`",
+                )
 
     async def change(self, wanted: OneIssuerSettings) -> None:
         """Puts other sources and rules in force, and starts again what has ended."""
@@ -113,25 +129,6 @@ class Following:
         while not self._have_all_answered():
             self._progress.clear()
             await self._progress.wait()
-
-    async def _refuse_other_trust_domains(self) -> None:
-        """Waits a moment for a first word of each source, good or bad.
-
-        One that speaks later, when the service is relied on, is in error by itself.
-        """
-        with suppress(TimeoutError):
-            async with asyncio.timeout(_START_SECONDS):
-                while not self._have_all_spoken():
-                    self._progress.clear()
-                    await self._progress.wait()
-        for status in self.store.statuses():
-            error = status.state.last_error
-            if isinstance(error, TrustDomainMismatch):
-                raise InvalidConfig(
-                    f"source {status.name}: {error.message}",
-                    hint="keys of several trust domains are never served by one issuer:"
-                    " give each an issuer of its own, under `issuers`",
-                )
 
     def _announce(self, bundle: Bundle) -> None:
         now = self._clock()

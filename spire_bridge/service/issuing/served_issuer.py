@@ -55,10 +55,7 @@ class ServedIssuer:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Follows the sources until the context is left; before, `restore` what was kept.
-
-        Raises `InvalidConfig` if a source is of another trust domain.
-        """
+        """Follows the sources until the context is left; before, `restore` what was kept."""
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(self.following.running())
             stack.callback(self._unwatch_signing)

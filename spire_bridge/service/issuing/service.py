@@ -72,6 +72,8 @@ class IssuerService:
             self._listeners = {"listen": served, "health": watched}
             for issuer in self.issuers.values():
                 await stack.enter_async_context(issuer.running())
+            checks = (i.following.check_trust_domains() for i in self.issuers.values())
+            await asyncio.gather(*checks)
             yield Addresses(served.place, watched.place)
 
     def readyz(self) -> dict[str, Any]:

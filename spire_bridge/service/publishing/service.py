@@ -83,6 +83,7 @@ class Publisher:
         deadline = time.monotonic() + timeout_seconds
         self._following.restore()
         async with self._following.running():
+            await self._following.check_trust_domains()
             with suppress(TimeoutError):
                 async with asyncio.timeout(timeout_seconds):
                     await self._following.all_answered()
@@ -98,6 +99,7 @@ class Publisher:
         """Publishes at first and at every change until the context is left."""
         self._following.restore()
         async with self._following.running():
+            await self._following.check_trust_domains()
             at_work = [self._start(target) for target in self.targets]
             try:
                 yield
