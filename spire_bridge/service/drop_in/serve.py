@@ -64,9 +64,7 @@ def serve_odp(path: Path, *, expand_env: bool, as_reference: frozenset[str] = fr
 
 async def _serve(config: OdpConfig, as_reference: frozenset[str]) -> None:
     routes = OdpRoutes(_rules(config, as_reference))
-    key_rules = KeyRules(
-        expired="expired-keys" in as_reference, use="sig" if config.set_key_use else None
-    )
+    key_rules = _key_rules(config, as_reference)
     tls = _certificates(config)
     source = _source(config.source)
     store = BundleStore(_label(config), on_change=_publisher(routes, key_rules))
@@ -94,6 +92,12 @@ async def _serve(config: OdpConfig, as_reference: frozenset[str]) -> None:
         _log.info("serving", extra={"address": str(address), "tls": tls is not None})
         await stop.wait()
         _log.info("stopping")
+
+
+def _key_rules(config: OdpConfig, as_reference: frozenset[str]) -> KeyRules:
+    return KeyRules(
+        expired="expired-keys" in as_reference, use="sig" if config.set_key_use else None
+    )
 
 
 def _rules(config: OdpConfig, as_reference: frozenset[str]) -> OdpRules:

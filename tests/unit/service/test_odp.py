@@ -20,6 +20,7 @@ from discovery_providers.exchange import Place, Request
 from discovery_providers.programs import end, eventually, ours, run, start
 from forgery.tokens import ec_key, jwk, jwk_set
 
+from spire_bridge.issuer.key_set import KeySet
 from spire_bridge.issuer.rules import KeyRules
 from spire_bridge.jose.public_key import PublicKey
 from spire_bridge.listen.address import ListenAddress
@@ -27,6 +28,7 @@ from spire_bridge.listen.http import Request as HttpRequest
 from spire_bridge.publish.domain_policy import DomainPolicy
 from spire_bridge.publish.odp_routes import OdpRoutes, OdpRules
 from spire_bridge.service.drop_in import serve as odp
+from spire_bridge.service.drop_in.config import parse_odp_config
 from spire_bridge.service.drop_in.serve import go_listen_address
 from spire_bridge.spiffe.bundle import Bundle
 from spire_bridge.spiffe.id import TrustDomain
@@ -173,3 +175,38 @@ def test_a_key_that_expires_leaves_without_a_change_of_its_source() -> None:
         return [before, routes(GET_KEYS).status]
 
     assert asyncio.run(life()) == [200, 501]
+
+
+@pytest.mark.parametrize("switches", [(), ("expired-keys",)])
+def test_expired_keys_stay_only_where_the_reference_is_followed(switches: tuple[str, ...]) -> None:
+    config = parse_odp_config(
+        'domains = ["domain.test"]\ninsecure_addr = ":0"\nfile { path = "/b" }', name="x"
+    )
+    rules = odp._key_rules(config, frozenset(switches))
+    expired = JwtBundle.of(HOME, [JwtAuthority("old", KEY, expires_at=1)])
+    key_set = KeySet.from_bundle(expired, time.time(), rules)
+    assert [key.key_id for key in key_set.keys] == (["old"] if switches else [])
+
+
+@pytest.mark.parametrize("switches", [(), ("--as-reference", "health-address")])
+def test_health_is_on_loopback_unless_the_reference_is_followed(
+    folder: Path, switches: tuple[str, ...]
+) -> None:
+    port, health = free_port(), free_port()
+    file, log = folder / "odp.conf", folder / "log"
+    options = {
+        "domains": ["domain.test"],
+        "insecure_addr": f"127.0.0.1:{port}",
+        "file": {"path": str(folder / "bundle.json")},
+        "health_checks": {"bind_port": health},
+    }
+    file.write_text(written(options))
+    process = start((*ours(file), *switches), log)
+    try:
+        eventually(Place(port).answers, process, log)
+        eventually(Place(health).answers, process, log)
+        with socket.socket() as client:  # another address of this machine
+            reached = client.connect_ex(("127.0.0.2", health)) == 0
+    finally:
+        end(process)
+    assert reached is bool(switches)
