@@ -74,7 +74,7 @@ class OdpRoutes:
         keys = key_set.to_jwks()["keys"]
         ordered = [{name: key[name] for name in _JWK_MEMBERS if name in key} for key in keys]
         self._key_set = key_set
-        self._jwks = self._resource(Document.of({"keys": ordered}), if_kept_by_nobody=_NO_STORE)
+        self._jwks = self._resource(Document.of({"keys": ordered}), instead_of_lifetime=_NO_STORE)
 
     def __call__(self, request: Request) -> Response:
         moved = redirection(request)
@@ -115,11 +115,11 @@ class OdpRoutes:
             return _REFERENCE_ALGORITHMS
         return self._key_set.algorithms() if self._key_set is not None else ()
 
-    def _resource(self, document: Document, if_kept_by_nobody: Headers = ()) -> Resource:
-        """`if_kept_by_nobody` are the headers in place of a lifetime, as the reference has them."""
+    def _resource(self, document: Document, instead_of_lifetime: Headers = ()) -> Resource:
+        """`instead_of_lifetime` are the headers that the reference has in its place."""
         lifetime: Headers = (("cache-control", f"public, max-age={self._rules.cache_seconds}"),)
         if "cache-lifetime" in self._rules.as_reference:
-            lifetime = if_kept_by_nobody
+            lifetime = instead_of_lifetime
         headers = (("content-type", "application/json"), *lifetime, *_CORS)
         body = _go_json(document.body)
         if "etag" in self._rules.as_reference:

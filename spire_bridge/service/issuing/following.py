@@ -95,9 +95,7 @@ class Following:
         """
         with suppress(TimeoutError):
             async with asyncio.timeout(_START_SECONDS):
-                while not self._have_all_spoken():
-                    self._progress.clear()
-                    await self._progress.wait()
+                await self._until_all(_has_spoken)
         for status in self.store.statuses():
             error = status.state.last_error
             if isinstance(error, TrustDomainMismatch):
@@ -126,9 +124,7 @@ class Following:
 
         One that can't be reached has not answered; one that has ended never will.
         """
-        while not self._have_all_answered():
-            self._progress.clear()
-            await self._progress.wait()
+        await self._until_all(_has_answered)
 
     def _announce(self, bundle: Bundle) -> None:
         now = self._clock()
@@ -137,16 +133,15 @@ class Following:
         self._expiry.start(edition.key_set, now, lambda: self._announce(bundle))
         self._save()
 
-    def _have_all_answered(self) -> bool:
-        answered = {status.name for status in self.store.statuses() if _has_answered(status)}
-        return all(name in answered or task.done() for name, task in self._sources.items())
+    async def _until_all(self, is_enough: Callable[[SourceStatus], bool]) -> None:
+        """Returns once it is so of every source that has not ended."""
+        while not self._is_so_of_all(is_enough):
+            self._progress.clear()
+            await self._progress.wait()
 
-    def _have_all_spoken(self) -> bool:
-        statuses = {status.name: status for status in self.store.statuses()}
-        return all(
-            task.done() or (name in statuses and _has_spoken(statuses[name]))
-            for name, task in self._sources.items()
-        )
+    def _is_so_of_all(self, is_enough: Callable[[SourceStatus], bool]) -> bool:
+        enough = {status.name for status in self.store.statuses() if is_enough(status)}
+        return all(name in enough or task.done() for name, task in self._sources.items())
 
     def _follow(self, settings: SourceSettings) -> None:
         source = _source(settings, self.store.trust_domain)
