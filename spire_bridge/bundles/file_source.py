@@ -11,7 +11,8 @@ from typing import ClassVar
 from spire_bridge.bundles.polled import Polled
 from spire_bridge.bundles.source import StateListener
 from spire_bridge.errors import EXIT_UNAVAILABLE
-from spire_bridge.files import FileFailure, read_limited
+from spire_bridge.files.errors import FileFailure
+from spire_bridge.files.reading import read_limited
 from spire_bridge.jose.key_set import MAX_KEY_SET_BYTES
 from spire_bridge.spiffe.bundle import Bundle
 from spire_bridge.spiffe.errors import InvalidBundle

@@ -6,7 +6,8 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from spire_bridge.files import read_limited, write_atomically
+from spire_bridge.files.atomic import write_atomically
+from spire_bridge.files.reading import read_limited
 from spire_bridge.jose.errors import InvalidJson
 from spire_bridge.jose.key_set import MAX_KEY_SET_BYTES
 from spire_bridge.jose.strict_json import is_integer, parse_object

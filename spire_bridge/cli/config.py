@@ -93,8 +93,8 @@ def run_check(arguments: argparse.Namespace) -> int:
 
 
 def run_convert(arguments: argparse.Namespace) -> int:
-    from spire_bridge.service.drop_in.config import load_odp_config
-    from spire_bridge.service.drop_in.convert import convert_odp
+    from spire_bridge.service.drop_in.discovery_provider.config import load_odp_config
+    from spire_bridge.service.drop_in.discovery_provider.convert import convert_odp
 
     config = load_odp_config(arguments.file, expand_env=arguments.expand_env)
     name = str(arguments.file)

@@ -55,7 +55,7 @@ def add_parser(subparsers: Subparsers) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     if arguments.odp_config is not None:
-        from spire_bridge.service.drop_in.serve import serve_odp
+        from spire_bridge.service.drop_in.discovery_provider.serve import serve_odp
 
         serve_odp(
             arguments.odp_config,

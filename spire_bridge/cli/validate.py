@@ -77,7 +77,7 @@ async def _through_agent(
 def _against_bundle(
     token: str, arguments: argparse.Namespace
 ) -> tuple[SpiffeId, Mapping[str, Any]]:
-    from spire_bridge.files import read_limited
+    from spire_bridge.files.reading import read_limited
     from spire_bridge.jose.key_set import MAX_KEY_SET_BYTES
     from spire_bridge.spiffe.id import TrustDomain
     from spire_bridge.spiffe.jwt_bundle import JwtBundle
@@ -95,7 +95,8 @@ def _against_bundle(
 
 
 def _read_token(name: str) -> str:
-    from spire_bridge.files import FileFailure, read_input
+    from spire_bridge.files.errors import FileFailure
+    from spire_bridge.files.reading import read_input
 
     data = read_input(name, max_bytes=_MAX_TOKEN_FILE_BYTES)
     try:

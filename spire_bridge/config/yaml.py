@@ -16,7 +16,8 @@ import yaml
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from spire_bridge.errors import EXIT_USAGE, BridgeError
-from spire_bridge.files import FileFailure, read_limited
+from spire_bridge.files.errors import FileFailure
+from spire_bridge.files.reading import read_limited
 
 MAX_FILE_BYTES = 1024 * 1024
 

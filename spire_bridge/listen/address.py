@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Protocol, Self
 
 from spire_bridge.errors import EXIT_USAGE, BridgeError
+from spire_bridge.files.owner import Owner, OwnerFailure
 from spire_bridge.listen import listening_sockets, socket_file
 
 BACKLOG = 1024
@@ -125,11 +126,11 @@ class UnixAddress:
         """
         listener = socket.socket(socket.AF_UNIX)
         try:
-            owner = socket_file.Owner.of(self.user, self.group)
+            owner = Owner.of(self.user, self.group)
             socket_file.remove_stale(self.path)
             file = socket_file.bind(listener, self.path, owner, self.mode)
             listener.listen(BACKLOG)
-        except socket_file.Refused as error:
+        except (socket_file.Refused, OwnerFailure) as error:
             listener.close()
             raise ListenFailure(f"can't listen on {self}: {error}", hint=error.hint) from None
         except OSError as error:

@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 import errno
-import grp
 import os
-import pwd
 import socket
 import stat
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+
+from spire_bridge.files.owner import Owner
 
 _PROBE_SECONDS = 1.0
-# The number above it is chown's -1.
-_MAX_NUMBER = 2**32 - 2
-_MAX_DIGITS = 10
 
 Identity = tuple[int, int, int]
 
@@ -28,27 +22,6 @@ class Refused(Exception):
     def __init__(self, reason: str, hint: str | None = None) -> None:
         super().__init__(reason)
         self.hint = hint
-
-
-@dataclass(frozen=True, slots=True)
-class Owner:
-    """A user and a group by number; -1 for the one of this process."""
-
-    uid: int
-    gid: int
-
-    @classmethod
-    def of(cls, user: str, group: str) -> Self:
-        """From names or numbers, empty for none. Raises `Refused`."""
-        try:
-            uid = _number(user, lambda name: pwd.getpwnam(name).pw_uid)
-        except KeyError:
-            raise Refused(f"there is no user {user!r}", "name one of this machine") from None
-        try:
-            gid = _number(group, lambda name: grp.getgrnam(name).gr_gid)
-        except KeyError:
-            raise Refused(f"there is no group {group!r}", "name one of this machine") from None
-        return cls(uid, gid)
 
 
 def remove_stale(path: Path) -> None:
@@ -72,7 +45,7 @@ def bind(listener: socket.socket, path: Path, owner: Owner, mode: int) -> Identi
     """Makes the file; the caller listens afterwards.
 
     Nobody can connect before that, and on Linux the file is there for nobody until it has
-    its owner and mode. Raises `Refused`, `OSError`; no file is left behind then.
+    its owner and mode. Raises `Refused`, `OwnerFailure`, `OSError`; no file is left behind then.
     """
     if sys.platform == "linux":
         os.fchmod(listener.fileno(), 0)  # what bind gives the file, less the umask
@@ -103,7 +76,7 @@ def identity(path: Path) -> Identity | None:
 def _hand_over(path: Path, owner: Owner, mode: int) -> None:
     """First the owner, then the mode, so that no other owner has the rights in between."""
     if sys.platform != "linux":
-        _give(path, owner)
+        owner.take(path)
         path.chmod(mode)
         return
     # By a descriptor of the file itself, so that no link put in its place is followed.
@@ -112,30 +85,7 @@ def _hand_over(path: Path, owner: Owner, mode: int) -> None:
         if not stat.S_ISSOCK(os.fstat(descriptor).st_mode):
             raise Refused("another program has replaced the socket")
         file = Path(f"/proc/self/fd/{descriptor}")
-        _give(file, owner)
+        owner.take(file)
         file.chmod(mode)
     finally:
         os.close(descriptor)
-
-
-def _give(file: Path, owner: Owner) -> None:
-    if owner == Owner(-1, -1):
-        return
-    try:
-        os.chown(file, owner.uid, owner.gid)
-    except PermissionError:
-        raise Refused(
-            "this process may not give the socket to another user or group",
-            "run it as that user or in that group, or grant it CAP_CHOWN",
-        ) from None
-
-
-def _number(name: str, look_up: Callable[[str], int]) -> int:
-    """Raises `KeyError` for an unknown name and a number that none can have."""
-    if not name:
-        return -1
-    if not (name.isascii() and name.isdecimal()):
-        return look_up(name)
-    if len(name) > _MAX_DIGITS or int(name) > _MAX_NUMBER:
-        raise KeyError(name)
-    return int(name)

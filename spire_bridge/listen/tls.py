@@ -14,7 +14,9 @@ from typing import Protocol
 from cryptography import x509
 
 from spire_bridge.errors import BridgeError
-from spire_bridge.files import FileFailure, key_material_as_file, read_limited
+from spire_bridge.files.errors import FileFailure
+from spire_bridge.files.key_material import key_material_as_file
+from spire_bridge.files.reading import read_limited
 
 _MAX_FILE_BYTES = 1024 * 1024
 

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from spire_bridge.files import write_atomically
+from spire_bridge.files.atomic import write_atomically
 
 LOOPBACK = "127.0.0.1"
 

@@ -17,7 +17,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from spire_bridge.files import FileFailure, read_limited, write_atomically
+from spire_bridge.files.atomic import write_atomically
+from spire_bridge.files.errors import FileFailure
+from spire_bridge.files.reading import read_limited
 from spire_bridge.issuer.documents import Documents
 from spire_bridge.issuer.url import DISCOVERY_PATH, JWKS_PATH, IssuerUrl
 from spire_bridge.publish.generation import (

@@ -13,7 +13,9 @@ from typing import Protocol, Self
 from cryptography import x509
 
 from spire_bridge.errors import BridgeError
-from spire_bridge.files import FileFailure, read_limited, write_atomically
+from spire_bridge.files.atomic import write_atomically
+from spire_bridge.files.errors import FileFailure
+from spire_bridge.files.reading import read_limited
 from spire_bridge.jose.errors import InvalidJson
 from spire_bridge.jose.key_set import MAX_KEY_SET_BYTES
 from spire_bridge.jose.strict_json import parse_object

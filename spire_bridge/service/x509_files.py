@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from spire_bridge.files import FileFailure, write_atomically
+from spire_bridge.files.atomic import write_atomically
+from spire_bridge.files.errors import FileFailure
 from spire_bridge.workload.messages import X509Context
 
 _CERTIFICATE_MODE = 0o644

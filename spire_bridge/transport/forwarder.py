@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Self
 
 from spire_bridge.errors import BridgeError
-from spire_bridge.files import FileFailure
+from spire_bridge.files.errors import FileFailure
 from spire_bridge.transport.rpc_errors import (
     PeerNotTrusted,
     PeerUnreachable,

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Self, TypeVar, cast
 
 from spire_bridge.errors import BridgeError
-from spire_bridge.files import key_material_as_file
+from spire_bridge.files.key_material import key_material_as_file
 from spire_bridge.spiffe.errors import UntrustedSvid
 from spire_bridge.spiffe.id import SpiffeId, TrustDomain
 from spire_bridge.spiffe.x509_bundle import X509Bundle, load_certificate

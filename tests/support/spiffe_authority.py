@@ -8,7 +8,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 
-from spire_bridge.files import key_material_as_file
+from spire_bridge.files.key_material import key_material_as_file
 from spire_bridge.sandbox.x509_authority import X509Authority, certificate_der
 from spire_bridge.spiffe.id import TrustDomain
 from spire_bridge.spiffe.x509_bundle import X509Bundle

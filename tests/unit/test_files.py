@@ -14,14 +14,13 @@ from pathlib import Path
 
 import pytest
 
-from spire_bridge import files
 from spire_bridge.errors import EXIT_FAILURE
-from spire_bridge.files import (
-    FileFailure,
-    key_material_as_file,
-    read_limited,
-    write_atomically,
-)
+from spire_bridge.files import key_material
+from spire_bridge.files.atomic import link_target, write_atomically
+from spire_bridge.files.errors import FileFailure
+from spire_bridge.files.key_material import key_material_as_file
+from spire_bridge.files.owner import Owner, OwnerFailure
+from spire_bridge.files.reading import read_limited
 
 NOBODY = 65534
 
@@ -300,8 +299,51 @@ def test_a_message_is_one_line_whatever_the_name(folder: Path) -> None:
 def test_no_key_material_stays_in_a_file(
     platform: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(files.tempfile, "tempdir", str(tmp_path))
-    monkeypatch.setattr(files.sys, "platform", platform)
+    monkeypatch.setattr(key_material.tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(key_material.sys, "platform", platform)
     with key_material_as_file(b"secret") as path:
         assert Path(path).read_bytes() == b"secret"
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_link_is_followed_to_where_it_leads(folder: Path) -> None:
+    (folder / "f").write_bytes(b"")
+    (folder / "link").symlink_to("f")
+    (folder / "second").symlink_to("link")
+    (folder / "early").symlink_to("none-yet")
+    (folder / "there").symlink_to(".")
+    assert link_target(folder / "f") == folder / "f"
+    assert link_target(folder / "second") == folder / "f"
+    assert link_target(folder / "early") == folder / "none-yet"
+    assert link_target(folder / "there" / "new") == folder / "new"
+
+
+def test_what_is_no_file_is_no_place_to_write_to(folder: Path) -> None:
+    os.mkfifo(folder / "pipe")
+    (folder / "to-pipe").symlink_to("pipe")
+    (folder / "loop").symlink_to("loop")
+    for name, said in (
+        ("pipe", "it is a pipe"),
+        ("to-pipe", "it is a pipe"),
+        (".", "it is a folder"),
+        ("loop", "can't be written"),
+        ("n\0ull", "names no file"),
+    ):
+        with pytest.raises(FileFailure, match=said):
+            link_target(folder / name)
+    with pytest.raises(FileFailure, match="a device"):
+        link_target(Path("/dev/null"))
+
+
+def test_a_file_is_given_away_before_it_is_found(folder: Path) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root gives files away")
+    write_atomically(folder / "f", b"1", mode=0o640, owner=Owner(NOBODY, NOBODY))
+    status = (folder / "f").stat()
+    assert (status.st_uid, status.st_gid, mode_of(folder / "f")) == (NOBODY, NOBODY, 0o640)
+
+
+def test_an_owner_that_is_not_ours_to_give_to(folder: Path) -> None:
+    with as_nobody(folder), pytest.raises(OwnerFailure, match="may not give"):
+        write_atomically(Path("f"), b"1", owner=Owner(0, 0))
+    assert list(folder.iterdir()) == []

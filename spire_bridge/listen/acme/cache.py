@@ -10,7 +10,9 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from spire_bridge.files import FileFailure, read_limited, write_atomically
+from spire_bridge.files.atomic import write_atomically
+from spire_bridge.files.errors import FileFailure
+from spire_bridge.files.reading import read_limited
 from spire_bridge.listen.acme.certificate import DomainCertificate, UnusableCertificate, encode_key
 
 _MAX_FILE_BYTES = 1024 * 1024

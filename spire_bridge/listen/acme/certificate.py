@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from spire_bridge.errors import BridgeError
-from spire_bridge.files import key_material_as_file
+from spire_bridge.files.key_material import key_material_as_file
 
 _LONGEST_RENEWAL_SECONDS = 30 * 24 * 3600
 _HOST_NAME = re.compile(

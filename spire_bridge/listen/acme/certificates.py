@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from spire_bridge.errors import EXIT_USAGE, BridgeError
-from spire_bridge.files import FileFailure
+from spire_bridge.files.errors import FileFailure
 from spire_bridge.listen.acme.cache import Cache
 from spire_bridge.listen.acme.certificate import DomainCertificate, check_domain
 from spire_bridge.listen.acme.challenges import Challenges

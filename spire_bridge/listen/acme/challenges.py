@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from spire_bridge.files import key_material_as_file
+from spire_bridge.files.key_material import key_material_as_file
 from spire_bridge.listen.acme.client_hello import ClientHello
 from spire_bridge.listen.http import Request, Response, text
 

@@ -16,7 +16,7 @@ from typing import Self
 from spire_bridge.cloud.issuer_documents import IssuerDocuments
 from spire_bridge.cloud.rule import Verdict
 from spire_bridge.errors import BridgeError
-from spire_bridge.files import write_atomically
+from spire_bridge.files.atomic import write_atomically
 from spire_bridge.models.certificate import LoopbackCertificate
 from spire_bridge.models.issuer_cache import IssuerCache
 from spire_bridge.models.model_clouds import ModelAddresses, model_clouds

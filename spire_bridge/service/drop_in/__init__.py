@@ -1,1 +1,1 @@
-"""In place of SPIRE's oidc-discovery-provider, from that program's own file."""
+"""In place of other programs, from their own configuration files."""

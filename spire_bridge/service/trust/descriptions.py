@@ -12,7 +12,8 @@ from spire_bridge.cloud.terraform.descriptions import find_descriptions
 from spire_bridge.cloud.trust_description import TrustDescription
 from spire_bridge.cloud.trust_errors import InvalidTrust
 from spire_bridge.cloud.verifiers import VERIFIERS, Verifier
-from spire_bridge.files import FileFailure, read_limited
+from spire_bridge.files.errors import FileFailure
+from spire_bridge.files.reading import read_limited
 
 MAX_FILE_BYTES = 32 * 1024 * 1024  # plans of large organizations
 TERRAFORM = "terraform"

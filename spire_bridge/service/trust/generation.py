@@ -13,7 +13,9 @@ from spire_bridge.cloud.generate.grant import Grant
 from spire_bridge.cloud.generate.heading import MARK
 from spire_bridge.cloud.generate.self_check import Checked, check
 from spire_bridge.cloud.generate.workloads import Workloads
-from spire_bridge.files import FileFailure, read_limited, write_atomically
+from spire_bridge.files.atomic import write_atomically
+from spire_bridge.files.errors import FileFailure
+from spire_bridge.files.reading import read_limited
 from spire_bridge.service.settings.trust import TARGETS, Target, TrustSettings, WorkloadSettings
 
 FILES: dict[Target, str] = {

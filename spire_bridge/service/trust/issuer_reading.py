@@ -11,7 +11,8 @@ from urllib.parse import urlsplit
 
 from spire_bridge.cloud.issuer_documents import MAX_DOCUMENT_BYTES, IssuerDocuments
 from spire_bridge.errors import EXIT_USAGE, BridgeError
-from spire_bridge.files import FileFailure, read_limited
+from spire_bridge.files.errors import FileFailure
+from spire_bridge.files.reading import read_limited
 from spire_bridge.issuer.url import DISCOVERY_PATH, InvalidIssuerUrl, IssuerUrl
 from spire_bridge.transport.https import (
     TIMEOUT_SECONDS,

@@ -7,7 +7,8 @@ from pathlib import Path
 from spire_bridge.cloud.aws.certificate_chain import PresentedChain
 from spire_bridge.cloud.presented_token import PresentedToken
 from spire_bridge.errors import EXIT_USAGE, BridgeError
-from spire_bridge.files import STANDARD_INPUT, FileFailure, read_input, read_limited
+from spire_bridge.files.errors import FileFailure
+from spire_bridge.files.reading import STANDARD_INPUT, read_input, read_limited
 from spire_bridge.workload.client import WorkloadClient
 
 MAX_FILE_BYTES = 1024 * 1024  # more than any verifier takes: its refusal is a verdict, too

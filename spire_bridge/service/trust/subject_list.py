@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator
 
 from spire_bridge.cloud.lint_finding import LintFinding, Severity
 from spire_bridge.errors import EXIT_USAGE, BridgeError
-from spire_bridge.files import STANDARD_INPUT, FileFailure, read_input
+from spire_bridge.files.errors import FileFailure
+from spire_bridge.files.reading import STANDARD_INPUT, read_input
 from spire_bridge.spiffe.id import InvalidSpiffeId, SpiffeId
 
 MAX_FILE_BYTES = 64 * 1024 * 1024

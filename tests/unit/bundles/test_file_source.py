@@ -20,7 +20,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from spire_bridge.bundles.file_source import BundleFileMissing, BundleRollback, FileSource
 from spire_bridge.bundles.source import SourceState
 from spire_bridge.errors import EXIT_UNAVAILABLE
-from spire_bridge.files import FileFailure, write_atomically
+from spire_bridge.files.atomic import write_atomically
+from spire_bridge.files.errors import FileFailure
 from spire_bridge.jose.key_set import MAX_KEY_SET_BYTES
 from spire_bridge.jose.public_key import PublicKey
 from spire_bridge.spiffe.bundle import Bundle

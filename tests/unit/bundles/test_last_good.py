@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from spire_bridge.bundles.last_good import LastGoodCopy
 from spire_bridge.errors import BridgeError
-from spire_bridge.files import FileFailure
+from spire_bridge.files.errors import FileFailure
 from spire_bridge.jose.key_set import MAX_KEY_SET_BYTES
 from spire_bridge.spiffe.bundle import Bundle
 from spire_bridge.spiffe.errors import InvalidBundle

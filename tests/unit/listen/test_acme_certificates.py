@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from spire_bridge.files import FileFailure
+from spire_bridge.files.errors import FileFailure
 from spire_bridge.listen.acme.authority import AcmeAuthority, AcmeFailure
 from spire_bridge.listen.acme.cache import Cache
 from spire_bridge.listen.acme.certificate import DomainCertificate, InvalidDomain

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from spire_bridge.files.owner import Owner
 from spire_bridge.listen import socket_file
 from spire_bridge.listen.address import ListenFailure, UnixAddress
 from spire_bridge.listen.http import Request, Response
@@ -134,7 +135,7 @@ def test_nobody_gets_in_before_the_owner_and_the_mode_are_right(
 ) -> None:
     """At each step it is closed to others, and to everybody until it listens."""
     seen: list[int] = []
-    hand_over, give = socket_file._hand_over, socket_file._give
+    hand_over, give = socket_file._hand_over, Owner.take
 
     def look(*arguments: object) -> None:
         seen.append(stat.S_IMODE(path.lstat().st_mode))
@@ -143,7 +144,7 @@ def test_nobody_gets_in_before_the_owner_and_the_mode_are_right(
         (hand_over if len(seen) == 1 else give)(*arguments)  # type: ignore[operator]
 
     monkeypatch.setattr(socket_file, "_hand_over", look)
-    monkeypatch.setattr(socket_file, "_give", look)
+    monkeypatch.setattr(Owner, "take", look)
     before = os.umask(0)
     try:
         listener, _ = UnixAddress(path, 0o666).bind()

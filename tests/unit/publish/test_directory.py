@@ -19,7 +19,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from spire_bridge.errors import EXIT_FAILURE, EXIT_UNAVAILABLE, EXIT_USAGE
-from spire_bridge.files import FileFailure
+from spire_bridge.files.errors import FileFailure
 from spire_bridge.issuer.documents import Documents
 from spire_bridge.issuer.key_set import KeySet
 from spire_bridge.issuer.url import IssuerUrl

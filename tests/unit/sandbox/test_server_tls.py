@@ -12,7 +12,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from spire_bridge.files import key_material_as_file
+from spire_bridge.files.key_material import key_material_as_file
 from spire_bridge.sandbox.errors import SandboxError
 from spire_bridge.sandbox.server_certificate import CertificateFault
 from spire_bridge.sandbox.trust_domain import SandboxTrustDomain

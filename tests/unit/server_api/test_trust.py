@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from spiffe_authority import HOME, Domain
 
 from spire_bridge.errors import BridgeError
-from spire_bridge.files import FileFailure
+from spire_bridge.files.errors import FileFailure
 from spire_bridge.server_api.trust import BootstrappedTrust, read_x509_bundle
 from spire_bridge.spiffe.bundle import Bundle
 from spire_bridge.spiffe.errors import InvalidBundle

@@ -7,7 +7,11 @@ from pathlib import Path
 import pytest
 
 from spire_bridge.config.hcl import InvalidHcl
-from spire_bridge.service.drop_in.config import OdpConfig, load_odp_config, parse_odp_config
+from spire_bridge.service.drop_in.discovery_provider.config import (
+    OdpConfig,
+    load_odp_config,
+    parse_odp_config,
+)
 
 ROOT = Path(__file__).parents[3]
 

@@ -20,8 +20,8 @@ from loopback_http import ask
 
 from spire_bridge.config.yaml import InvalidConfig, parse
 from spire_bridge.listen.address import ListenAddress
-from spire_bridge.service.drop_in.config import parse_odp_config
-from spire_bridge.service.drop_in.convert import Converted, convert_odp
+from spire_bridge.service.drop_in.discovery_provider.config import parse_odp_config
+from spire_bridge.service.drop_in.discovery_provider.convert import Converted, convert_odp
 from spire_bridge.service.settings.serve import ServeSettings
 
 WELL_KNOWN = "/.well-known/openid-configuration"

@@ -21,7 +21,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from spire_bridge.bundles.store import SETTLING_SECONDS
 from spire_bridge.errors import EXIT_UNAVAILABLE
-from spire_bridge.files import FileFailure
+from spire_bridge.files.errors import FileFailure
 from spire_bridge.issuer.documents import Documents
 from spire_bridge.issuer.key_set import KeySet
 from spire_bridge.issuer.url import IssuerUrl

@@ -17,7 +17,7 @@ from spire_bridge.cloud.lint_finding import Severity
 from spire_bridge.cloud.trust_errors import InvalidTrust
 from spire_bridge.cloud.verifiers import VERIFIERS
 from spire_bridge.config.yaml import parse
-from spire_bridge.files import FileFailure
+from spire_bridge.files.errors import FileFailure
 from spire_bridge.service.settings.trust import TARGETS, Target, TrustSettings, load_trust_settings
 from spire_bridge.service.trust import generation as trust_generation
 from spire_bridge.service.trust.generation import Generated, differences, generate, render, write

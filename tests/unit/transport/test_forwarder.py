@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from spiffe_authority import HOME, Domain, TlsServer, server_context, tls_server
 
 from spire_bridge.errors import BridgeError
-from spire_bridge.files import FileFailure
+from spire_bridge.files.errors import FileFailure
 from spire_bridge.spiffe.x509_bundle import X509Bundle
 from spire_bridge.transport.forwarder import Forwarder
 from spire_bridge.transport.rpc_errors import (

@@ -20,7 +20,7 @@ from cryptography.x509.oid import NameOID
 from spiffe_authority import HOME, Domain
 
 from spire_bridge.errors import BridgeError
-from spire_bridge.files import key_material_as_file
+from spire_bridge.files.key_material import key_material_as_file
 from spire_bridge.spiffe.id import SpiffeId, TrustDomain
 from spire_bridge.spiffe.x509_bundle import X509Bundle
 from spire_bridge.spiffe.x509_svid import X509Svid

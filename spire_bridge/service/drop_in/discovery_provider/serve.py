@@ -26,8 +26,12 @@ from spire_bridge.listen.tls import CertificateFiles, Certificates
 from spire_bridge.publish.domain_policy import DomainPolicy, DomainRefused
 from spire_bridge.publish.odp_routes import OdpRoutes, OdpRules
 from spire_bridge.server_api.bundle_source import ServerApiSource
-from spire_bridge.service.drop_in.config import KeySource, OdpConfig, load_odp_config
-from spire_bridge.service.drop_in.health import odp_health
+from spire_bridge.service.drop_in.discovery_provider.config import (
+    KeySource,
+    OdpConfig,
+    load_odp_config,
+)
+from spire_bridge.service.drop_in.discovery_provider.health import odp_health
 from spire_bridge.service.issuing.expiry_timer import ExpiryTimer
 from spire_bridge.service.serve import stop_signals, use_all_descriptors
 from spire_bridge.spiffe.bundle import Bundle

@@ -8,7 +8,7 @@ from collections.abc import Collection
 from spire_bridge.bundles.store import BundleStore
 from spire_bridge.listen.http import Handler, Request, Response
 from spire_bridge.publish.odp_routes import go_error, redirection
-from spire_bridge.service.drop_in.config import HealthChecks
+from spire_bridge.service.drop_in.discovery_provider.config import HealthChecks
 
 # As long as this, or five polls if that is longer, an answer of the source counts as fresh.
 _FRESH_SECONDS = 180.0

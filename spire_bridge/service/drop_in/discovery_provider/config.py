@@ -12,7 +12,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from spire_bridge.config.hcl import InvalidHcl, Section, expand_environment, parse_hcl
-from spire_bridge.files import read_limited
+from spire_bridge.files.reading import read_limited
 
 DEFAULT_POLL_SECONDS = 10.0
 DEFAULT_FILE_SYNC_SECONDS = 60.0

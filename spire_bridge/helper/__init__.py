@@ -1,0 +1,1 @@
+"""Outputs kept fresh for programs that know nothing of SPIFFE."""

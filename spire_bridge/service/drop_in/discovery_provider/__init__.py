@@ -1,0 +1,1 @@
+"""SPIRE's oidc-discovery-provider: its configuration, and the service in its place."""
