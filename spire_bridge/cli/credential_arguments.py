@@ -1,0 +1,83 @@
+"""What the commands of `credential` share: which SVID, how calls go out, what is kept."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from spire_bridge.credentials.cache import AnswerCache
+    from spire_bridge.spiffe.jwt_svid import UnverifiedJwtSvid
+    from spire_bridge.transport.outgoing import Outgoing
+
+
+def add_identity(parser: argparse.ArgumentParser) -> None:
+    """Which of the workload's identities: by ID, by hint, or the default one."""
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--spiffe-id", metavar="ID", help="the identity to use (default: the first)")
+    which.add_argument("--hint", metavar="H", help="use the identity with this hint")
+
+
+def add_audience(parser: argparse.ArgumentParser, *, default: str | None) -> None:
+    """Whom the JWT-SVID is for; required where there is no default."""
+    parser.add_argument(
+        "--audience",
+        metavar="A",
+        required=default is None,
+        default=default,
+        help="whom the token is for" + (f" (default: {default})" if default else ""),
+    )
+
+
+def add_outgoing(parser: argparse.ArgumentParser) -> None:
+    """How the token call leaves this machine."""
+    parser.add_argument(
+        "--ca-file",
+        metavar="FILE",
+        type=Path,
+        help="authorities to trust at the endpoint besides the system's, PEM",
+    )
+
+
+def add_cache(parser: argparse.ArgumentParser) -> None:
+    """Where answers are kept for the next process."""
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument(
+        "--cache",
+        metavar="DIR",
+        type=Path,
+        help="keep the answer here, for this user alone (default: ~/.cache/spire-bridge)",
+    )
+    where.add_argument("--no-cache", action="store_true", help="keep nothing on disk")
+
+
+def token_of(arguments: argparse.Namespace) -> UnverifiedJwtSvid:
+    """A fresh JWT-SVID of the identity that the arguments name."""
+    from spire_bridge.workload.one_shot import fetch_jwt_svid
+
+    return fetch_jwt_svid(
+        (arguments.audience,),
+        address=arguments.socket,
+        spiffe_id=arguments.spiffe_id,
+        hint=arguments.hint,
+        timeout=arguments.timeout,
+    )
+
+
+def outgoing_of(arguments: argparse.Namespace) -> Outgoing:
+    from spire_bridge.transport.outgoing import Outgoing
+
+    return Outgoing(os.environ, arguments.timeout, arguments.ca_file)
+
+
+def cache_of(arguments: argparse.Namespace) -> AnswerCache | None:
+    """None if nothing is to be kept."""
+    from spire_bridge.credentials.cache import AnswerCache
+
+    if arguments.no_cache:
+        return None
+    if arguments.cache is not None:
+        return AnswerCache(arguments.cache, arguments.timeout)
+    return AnswerCache.of_user(os.environ, wait_seconds=arguments.timeout)
