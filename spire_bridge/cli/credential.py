@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from spire_bridge.cli.command import Subparsers, add_command
 
 # One module for each verifier, with an `add_parser(subparsers)`.
-_COMMANDS = ()
+_COMMANDS: tuple[Any, ...] = ()
 
 
 def add_parser(subparsers: Subparsers) -> None:

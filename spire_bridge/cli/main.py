@@ -13,6 +13,7 @@ from spire_bridge.cli import (
     config,
     dev,
     fetch,
+    helper,
     publish,
     serve,
     status,
@@ -24,7 +25,19 @@ from spire_bridge.errors import EXIT_FAILURE, BridgeError
 
 # Each has `add_parser(subparsers)` and sets `run`, a function from the arguments to an exit
 # status. Rooms are imported inside of it: a command loads only what it uses.
-_COMMANDS = (dev, fetch, validate, serve, publish, status, trust, config, completion, version)
+_COMMANDS = (
+    dev,
+    fetch,
+    validate,
+    helper,
+    serve,
+    publish,
+    status,
+    trust,
+    config,
+    completion,
+    version,
+)
 
 _EPILOG = """\
 exit status: 0 done, 1 failed, 2 wrong usage or configuration, 3 no identity issued by

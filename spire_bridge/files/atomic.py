@@ -5,13 +5,25 @@ from __future__ import annotations
 import os
 import secrets
 import stat
+from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from spire_bridge.files.errors import FileFailure
 from spire_bridge.files.owner import Owner
 
 _OURS = Owner()
+
+
+@dataclass(frozen=True, slots=True)
+class NewFile:
+    """A file as it is to be: exactly `mode`, whatever the umask."""
+
+    path: Path
+    data: bytes = field(repr=False)
+    mode: int = 0o600
+    owner: Owner = _OURS
 
 
 def write_atomically(path: Path, data: bytes, *, mode: int = 0o600, owner: Owner = _OURS) -> None:
@@ -21,26 +33,31 @@ def write_atomically(path: Path, data: bytes, *, mode: int = 0o600, owner: Owner
     it is found under its name. Raises `FileFailure`, and `OwnerFailure` for an owner that
     this process may not give files to.
     """
+    replace_together((NewFile(path, data, mode, owner),))
+
+
+def replace_together(files: Sequence[NewFile]) -> None:
+    """Replaces files that belong together, in their order, each as `write_atomically` does.
+
+    None is replaced before all are on disk, so that a full disk leaves the old ones as they
+    are, and the moment at which a reader can meet old beside new is that of the renames.
+    """
+    staged: list[Path] = []
+    path = Path()
     try:
-        temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-        descriptor = os.open(
-            temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600
-        )
         try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(data)
-                file.flush()
-                # First the owner, then the mode: no other owner has the rights in between,
-                # and chown takes set-id bits away.
-                owner.take(file.fileno())
-                os.fchmod(file.fileno(), mode)
-                os.fsync(file.fileno())
-            temporary.replace(path)
+            for file in files:
+                path = file.path
+                staged.append(_temporary(path))
+                _write(staged[-1], file)
+            for file, temporary in zip(files, staged, strict=True):
+                path = file.path
+                temporary.replace(path)
         except BaseException:
-            with suppress(OSError):
-                temporary.unlink()
+            for temporary in staged:
+                with suppress(OSError):
+                    temporary.unlink()
             raise
-        sync_folder(path.parent)
     except OSError as error:
         raise FileFailure(
             f"{path} can't be written: {error.strerror}",
@@ -48,6 +65,26 @@ def write_atomically(path: Path, data: bytes, *, mode: int = 0o600, owner: Owner
         ) from None
     except ValueError:  # no name at all, or a null byte in it
         raise FileFailure(f"{path} can't be written: that names no file") from None
+    for folder in {file.path.parent for file in files}:
+        sync_folder(folder)
+
+
+def _temporary(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+
+
+def _write(path: Path, file: NewFile) -> None:
+    descriptor = os.open(
+        path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600
+    )
+    with os.fdopen(descriptor, "wb") as opened:
+        opened.write(file.data)
+        opened.flush()
+        # First the owner, then the mode: no other owner has the rights in between, and chown
+        # takes set-id bits away.
+        file.owner.take(opened.fileno())
+        os.fchmod(opened.fileno(), file.mode)
+        os.fsync(opened.fileno())
 
 
 def link_target(path: Path) -> Path:

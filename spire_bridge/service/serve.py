@@ -14,7 +14,8 @@ from pathlib import Path
 from spire_bridge.errors import BridgeError
 from spire_bridge.listen.activation import passed_sockets
 from spire_bridge.service.issuing.service import IssuerService
-from spire_bridge.service.settings.serve import LogSettings, load_serve_settings
+from spire_bridge.service.settings.logs import LogSettings
+from spire_bridge.service.settings.serve import load_serve_settings
 from spire_bridge.telemetry.logs import configure_logging
 
 _log = logging.getLogger(__name__)

@@ -21,6 +21,12 @@ class HintNotFound(PermissionDenied):
     code = "HINT_NOT_FOUND"
 
 
+class IdentityNotIssued(PermissionDenied):
+    """The workload has identities, and not the one that was asked for."""
+
+    code = "IDENTITY_NOT_ISSUED"
+
+
 def agent_at(address: EndpointAddress) -> Peer:
     """The agent that serves the Workload API at `address`."""
     return Peer(

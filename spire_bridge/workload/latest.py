@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any, Generic, Protocol, Self, TypeVar
 
 from spire_bridge.bundles.source import SourceState, StateListener
@@ -42,9 +43,15 @@ class Latest(Generic[T]):
         self._start_timeout = start_timeout
         self._value: T | None = None
         self._error: BridgeError | None = None
+        self._heard = asyncio.Event()  # the agent has answered, or can't be asked
         self._settled = asyncio.Event()  # a first value or a final error is here
         self._changed = asyncio.Event()
+        self._listeners: list[Callable[[], None]] = []
         self._task: asyncio.Task[None] | None = None
+
+    def on_change(self, listener: Callable[[], None]) -> None:
+        """Has `listener` called whenever a value arrives or is dropped."""
+        self._listeners.append(listener)
 
     @property
     def state(self) -> SourceState:
@@ -58,12 +65,21 @@ class Latest(Generic[T]):
         error = self._error or Unavailable("the agent has not answered yet")
         raise error.with_traceback(None)  # or it would grow each time
 
+    async def heard(self) -> None:
+        """Returns once there is a value, or a reason why there is none."""
+        await self._heard.wait()
+
     async def changed(self) -> None:
         """Returns when a value has arrived, or been dropped, after this call."""
         await self._changed.wait()
 
+    def start(self) -> None:
+        """Begins to watch without waiting; begins again after an answer that was final."""
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._run(), name="workload-watch")
+
     async def __aenter__(self) -> Self:
-        self._task = asyncio.create_task(self._run(), name="workload-watch")
+        self.start()
         try:
             await self._wait_for_the_first()
             _ = self.value
@@ -73,6 +89,10 @@ class Latest(Generic[T]):
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        await self.stop()
+
+    async def stop(self) -> None:
+        """Ends the watch; the last value stays."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
@@ -94,17 +114,22 @@ class Latest(Generic[T]):
                 self._set(value if self._value is None else value.keeping(self._value))
         except BridgeError as error:  # final: the last value stays what was last said
             self._error = error
+            self._heard.set()
             self._settled.set()
 
     def _on_state(self, state: SourceState) -> None:
         if state.last_error is None:
             return
         self._error = state.last_error
+        self._heard.set()
         if isinstance(state.last_error, PermissionDenied) and self._value is not None:
             self._set(None)
 
     def _set(self, value: T | None) -> None:
         self._value = value
+        self._heard.set()
         self._settled.set()
         changed, self._changed = self._changed, asyncio.Event()
         changed.set()
+        for listener in self._listeners:
+            listener()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Annotated, Literal
+from typing import Annotated
 
 from msgspec import Meta
 
@@ -19,6 +19,7 @@ from spire_bridge.service.settings.base import (
 )
 from spire_bridge.service.settings.issuer import IssuerSettings
 from spire_bridge.service.settings.listen import ListenSettings
+from spire_bridge.service.settings.logs import LogSettings
 from spire_bridge.service.settings.publish import PublishSettings
 from spire_bridge.service.settings.sources import SourceSettings
 from spire_bridge.spiffe.id import TrustDomain
@@ -47,16 +48,6 @@ class LastGoodSettings(Settings, frozen=True):
     def __post_init__(self) -> None:
         if self.path is not None:
             check_absolute("path", self.path)
-
-
-class LogSettings(Settings, frozen=True):
-    """Logging, on standard error."""
-
-    format: Annotated[
-        Literal["auto", "json", "text"],
-        Meta(description="auto is text on a terminal and json elsewhere"),
-    ] = "auto"
-    level: Literal["debug", "info", "warning", "error"] = "info"
 
 
 class OneIssuerSettings(Settings, frozen=True):

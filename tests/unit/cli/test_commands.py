@@ -19,7 +19,17 @@ from spire_bridge.cli.main import build_parser, main
 from spire_bridge.cli.output import from_now
 
 COMMANDS = [
-    *("dev", "fetch jwt", "fetch x509", "fetch bundles", "validate", "serve", "publish", "status"),
+    *(
+        "dev",
+        "fetch jwt",
+        "fetch x509",
+        "fetch bundles",
+        "validate",
+        "helper",
+        "serve",
+        "publish",
+        "status",
+    ),
     *(
         "trust evaluate",
         "trust generate",

@@ -1,0 +1,168 @@
+"""The helper service: outputs kept fresh, the program that uses them, their health."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from itertools import chain
+from typing import Any
+
+from spire_bridge import __version__
+from spire_bridge.config.yaml import InvalidConfig
+from spire_bridge.helper.engine import Engine
+from spire_bridge.helper.keeper import Keeper
+from spire_bridge.helper.output import FollowUp, Output
+from spire_bridge.helper.program import Program, ProgramPlan, Restart, signal_named
+from spire_bridge.service.health import health_routes
+from spire_bridge.service.helping.metrics import helper_metrics
+from spire_bridge.service.helping.outputs import OutputBuilder
+from spire_bridge.service.helping.sources import AgentSources
+from spire_bridge.service.helping.status import output_status
+from spire_bridge.service.listener import Listener, listening
+from spire_bridge.service.listener_metrics import listener_metrics
+from spire_bridge.service.settings.helper import HelperSettings, ProgramSettings
+from spire_bridge.service.settings.outputs import OutputSettings
+from spire_bridge.telemetry.metrics import exposition
+from spire_bridge.telemetry.systemd import Notifier
+
+_log = logging.getLogger(__name__)
+
+# Connections, listeners and the child outlive a change of outputs.
+_FIXED = ("workload_api", "folders", "program", "health", "log")
+
+
+class HelperService:
+    """Keeps the outputs that are configured, as `running()`; `reload` puts others in force."""
+
+    def __init__(
+        self,
+        settings: HelperSettings,
+        *,
+        notifier: Notifier = Notifier(),  # noqa: B008 - a frozen value
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._settings = settings
+        self._notifier = notifier
+        self._clock = clock
+        self._engine = Engine(clock=clock, on_state=self._on_state)
+        self._built: dict[OutputSettings, Output] = {}
+        self._builder: OutputBuilder | None = None
+        self._listeners: dict[str, Listener] = {}
+        self._reloads = Counter(accepted=0, refused=0)
+        self._announced = False
+        self.program: Program | None = None
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Keeps the outputs until the context is left; their files stay.
+
+        Raises `InvalidAddress`, `OwnerFailure`, `ListenFailure`.
+        """
+        settings = self._settings
+        async with AsyncExitStack() as stack:
+            sources = await stack.enter_async_context(
+                AgentSources.opened(settings.workload_api, self._clock)
+            )
+            self._builder = OutputBuilder(sources, settings.folders)
+            if settings.program is not None:
+                self.program = Program(_plan(settings.program), self._engine.all_are_written)
+            if settings.health is not None:
+                routes = health_routes(self.status, self.status, self.exposition)
+                self._listeners["health"] = await stack.enter_async_context(
+                    listening(routes, settings.health)
+                )
+            await stack.enter_async_context(self._engine)
+            await self._engine.keep(self._outputs(settings))
+            watchdog = asyncio.create_task(self._notifier.watchdog(), name="watchdog")
+            stack.callback(watchdog.cancel)
+            yield
+
+    async def reload(self, wanted: HelperSettings) -> None:
+        """Keeps the outputs of `wanted`; those that are the same are not touched.
+
+        Raises `InvalidConfig` if something else has changed, which takes a restart, and
+        `OwnerFailure`.
+        """
+        fixed = [n for n in _FIXED if getattr(wanted, n) != getattr(self._settings, n)]
+        if fixed:
+            raise InvalidConfig(f"a restart is needed to change {', '.join(fixed)}")
+        outputs = self._outputs(wanted)
+        self._settings = wanted
+        await self._engine.keep(outputs)
+
+    def count_reload(self, *, accepted: bool) -> None:
+        """Counts an attempt to put another configuration in force."""
+        self._reloads["accepted" if accepted else "refused"] += 1
+
+    async def stop_program(self, number: signal.Signals) -> int | None:
+        """Ends the program, if there is one, and returns its status."""
+        return await self.program.stop(number) if self.program is not None else None
+
+    @property
+    def summary(self) -> str:
+        """One line on all outputs."""
+        now = self._clock()
+        states = self._engine.states
+        conditions = Counter(state.condition(now) for state in states.values())
+        others = "".join(f", {n} {c}" for c, n in sorted(conditions.items()) if c != "fresh")
+        return f"{conditions['fresh']} of {len(states)} outputs fresh{others}"
+
+    def status(self) -> dict[str, Any]:
+        """Whether every output can be used, and how each is."""
+        now = self._clock()
+        outputs = self._engine.outputs
+        return {
+            "ready": self._engine.is_ready(),
+            "version": __version__,
+            "now": now,
+            "outputs": [
+                output_status(outputs[name], state, now)
+                for name, state in self._engine.states.items()
+            ],
+        }
+
+    def exposition(self) -> bytes:
+        """The metrics in Prometheus' text format."""
+        states = self._engine.states
+        return exposition(
+            chain(
+                helper_metrics(states, self._reloads, self._clock()),
+                listener_metrics(self._listeners),
+            )
+        )
+
+    def _outputs(self, settings: HelperSettings) -> list[Output]:
+        """The same value as before for an output whose settings are the same."""
+        self._built = {s: self._built.get(s) or self._build(s) for s in settings.outputs}
+        return list(self._built.values())
+
+    def _build(self, settings: OutputSettings) -> Output:
+        assert self._builder is not None
+        told: tuple[FollowUp, ...] = ()
+        plan = self._settings.program
+        if self.program is not None and plan is not None:
+            signalled = plan.signal_for is None or settings.name in plan.signal_for
+            told = (self.program if signalled else self.program.start,)
+        return self._builder.build(settings, *told)
+
+    def _on_state(self, _: Keeper) -> None:
+        if self._engine.all_are_written() and not self._announced:
+            self._announced = True
+            _log.info("all outputs are written")
+            self._notifier.ready(self.summary)
+        else:
+            self._notifier.status(self.summary)
+
+
+def _plan(settings: ProgramSettings) -> ProgramPlan:
+    return ProgramPlan(
+        settings.command,
+        signal_named(settings.signal) if settings.signal is not None else None,
+        Restart(settings.restart),
+        settings.stop_seconds,
+    )
