@@ -13,7 +13,16 @@ from importlib import import_module
 from benchmarks import machine
 from benchmarks.table import Row, markdown
 
-_BENCHMARKS = ("documents", "memory", "freshness", "fetch_jwt", "watched", "command", "evaluate")
+_BENCHMARKS = (
+    "documents",
+    "memory",
+    "freshness",
+    "fetch_jwt",
+    "watched",
+    "command",
+    "helper",
+    "evaluate",
+)
 
 
 def main() -> None:

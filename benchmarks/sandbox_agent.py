@@ -1,7 +1,8 @@
 """The sandbox as a process of its own, so that its work is not counted as the client's.
 
 Asked for `addresses`, it serves that many unix sockets; `rotate` replaces the JWT key and
-`send` has every open stream get its bundle again, changed.
+`send` has every open stream get its bundle again, changed; `reissue` has them get another
+X.509-SVID.
 """
 
 from __future__ import annotations
@@ -49,6 +50,13 @@ class SandboxAgent:
         if former is not None:
             jwt.revoke(former.key_id)
 
+    def reissue(self) -> dict[str, Any]:
+        """Has every stream get another X.509-SVID: when it was sent, on the system's clock."""
+        for workload in self._workloads:
+            self._cluster.agent.forget(workload.entries)
+            workload.changes.notify()
+        return {"at": time.monotonic()}
+
     def send(self) -> None:
         keys = json.loads(self._sandbox.bundle.jwks)["keys"]
         for workload in self._workloads:
@@ -67,6 +75,7 @@ async def main() -> None:
                 "addresses": agent.addresses,
                 "rotate": agent.rotate,
                 "retire": agent.retire,
+                "reissue": agent.reissue,
                 "send": agent.send,
             }
         )
