@@ -48,6 +48,7 @@ lock: ## write requirements/*.txt from pyproject.toml (ARGS=--upgrade takes newe
 	$(COMPILE) --group lint -c requirements/run.txt -c requirements/extras.txt -c requirements/build.txt \
 		-c requirements/test.txt -o requirements/lint.txt
 	$(COMPILE) --group lock -o requirements/lock.txt
+	$(COMPILE) tests/peers/python/requirements.in -o tests/peers/python/requirements.txt
 
 clean: ## remove .venv, caches and build output
 	rm -rf .venv dist .coverage* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -16,6 +16,7 @@ NODE_MAJOR = 20
 
 _OFFLINE = re.compile(
     r"dial tcp|no such host|i/o timeout|connection refused|TLS handshake timeout"
+    r"|Unknown host|NewConnectionError"
     r"|ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH"
 )
 _TOO_OLD = re.compile(r"requires go >= .*")
@@ -25,7 +26,7 @@ def go_program(name: str, folder: Path) -> Path:
     """Builds tests/peers/go/<name> into `folder`."""
     go = shutil.which("go") or pytest.skip("go not found on PATH")
     program = folder / name
-    _run(
+    run_tool(
         [go, "build", "-buildvcs=false", "-o", str(program), f"./{name}"],
         PEERS / "go",
         GOTOOLCHAIN="local",
@@ -43,11 +44,12 @@ def node_program(name: str, folder: Path) -> list[str | Path]:
         pytest.skip(f"node is older than {NODE_MAJOR}")
     for file in ("package.json", "package-lock.json", name):
         shutil.copy(PEERS / "js" / file, folder)
-    _run([npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"], folder)
+    run_tool([npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"], folder)
     return [node, folder / name]
 
 
-def _run(command: list[str], folder: Path, **variables: str) -> None:
+def run_tool(command: list[str], folder: Path, **variables: str) -> None:
+    """Runs it, or skips the test if it lacks a network."""
     ended = subprocess.run(
         command,
         cwd=folder,

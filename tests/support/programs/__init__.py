@@ -1,0 +1,1 @@
+"""Programs that know nothing of SPIFFE, and the endpoints that they speak to."""
