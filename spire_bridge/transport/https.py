@@ -5,7 +5,8 @@ from __future__ import annotations
 import http.client
 import ssl
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from urllib.parse import urlsplit
 
@@ -40,11 +41,15 @@ class DocumentTooLarge(BridgeError):
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """An answer; `media_type` is lower case and without parameters."""
+    """An answer; `media_type` is lower case and without parameters.
+
+    `answered_at` is when by the server's own clock, in seconds since the epoch, if it says so.
+    """
 
     status: int
     media_type: str
     body: bytes
+    answered_at: float | None = field(default=None, compare=False)
 
     @property
     def is_redirect(self) -> bool:
@@ -85,13 +90,24 @@ def get(
     if len(body) > MAX_BYTES:
         raise DocumentTooLarge(f"{url} answers with more than {MAX_BYTES} bytes")
     media_type = response.headers.get("content-type", "").partition(";")[0]
-    return Fetched(response.status, media_type.strip().lower(), body)
+    headers = response.headers
+    answered_at = _answered_at(headers.get("date", ""), headers.get("age", ""))
+    return Fetched(response.status, media_type.strip().lower(), body, answered_at)
 
 
 def _reason(error: Exception) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"its certificate is not trusted here: {error.verify_message}"
     return str(error) or type(error).__name__
+
+
+def _answered_at(date: str, age: str) -> float | None:
+    """`Date`, and the seconds since then for which a cache kept it (RFC 9111, section 5.1)."""
+    kept = int(age) if age.isascii() and age.isdecimal() and len(age) < 10 else 0
+    try:
+        return parsedate_to_datetime(date).timestamp() + kept
+    except (ValueError, TypeError, OverflowError):
+        return None
 
 
 def _read(response: http.client.HTTPResponse, deadline: float) -> bytes:

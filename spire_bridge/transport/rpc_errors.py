@@ -138,7 +138,7 @@ def error_of(rpc_error: grpc.aio.AioRpcError, peer: Peer) -> RpcError:
     match status:
         case grpc.StatusCode.UNAVAILABLE:
             message = f"the {peer.api} at {peer.address} can't be reached"
-            return _socket_error(peer) or Unavailable(
+            return socket_error(peer) or Unavailable(
                 _with_details(message, details), hint=f"is the {program} running?"
             )
         case grpc.StatusCode.PERMISSION_DENIED:
@@ -160,7 +160,7 @@ def error_of(rpc_error: grpc.aio.AioRpcError, peer: Peer) -> RpcError:
     return RpcError(_with_details(f"the call failed with {status.name}", details))
 
 
-def _socket_error(peer: Peer) -> Unavailable | None:
+def socket_error(peer: Peer) -> Unavailable | None:
     """What is wrong with a socket on this machine, as far as looking at it tells."""
     path = peer.socket_path
     match socket_problem(path) if path is not None else None:

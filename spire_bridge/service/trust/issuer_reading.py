@@ -17,6 +17,7 @@ from spire_bridge.issuer.url import DISCOVERY_PATH, InvalidIssuerUrl, IssuerUrl
 from spire_bridge.transport.https import (
     TIMEOUT_SECONDS,
     DocumentTooLarge,
+    Fetched,
     FetchFailed,
     get,
 )
@@ -49,10 +50,12 @@ class ReadIssuer:
 
     `is_unavailable` says that it could not be reached from here, or said that it can't at
     the moment: what `documents.problem` then tells may pass, and a verifier may fare better.
+    `answered_at` is when by its server's clock, in seconds since the epoch, if that is known.
     """
 
     documents: IssuerDocuments
     is_unavailable: bool = False
+    answered_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,17 +99,17 @@ class IssuerReader:
         found = IssuerDocuments()
         try:
             discovery = self._document(issuer.text.rstrip("/") + DISCOVERY_PATH)
-            found = IssuerDocuments.read(discovery, _NO_KEYS)
+            found = IssuerDocuments.read(discovery.body, _NO_KEYS)
             if found.problem:
                 return ReadIssuer(found)
-            return ReadIssuer(
-                IssuerDocuments.read(discovery, self._document(_jwks_uri(issuer, found)))
-            )
+            keys = self._document(_jwks_uri(issuer, found))
+            documents = IssuerDocuments.read(discovery.body, keys.body)
+            return ReadIssuer(documents, answered_at=keys.answered_at)
         except _NoDocument as error:
             return ReadIssuer(replace(found, problem=str(error)), error.may_pass)
 
-    def _document(self, url: str) -> bytes:
-        """The body. Raises `_NoDocument`."""
+    def _document(self, url: str) -> Fetched:
+        """Raises `_NoDocument`."""
         try:
             answer = get(url, timeout_seconds=self.timeout_seconds, tls=self.tls)
         except (FetchFailed, DocumentTooLarge) as error:
@@ -118,7 +121,7 @@ class IssuerReader:
         if answer.status != HTTPStatus.OK:
             may_pass = answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR
             raise _NoDocument(f"{url} answers HTTP {answer.status}", may_pass)
-        return answer.body
+        return answer
 
 
 class _NoDocument(Exception):

@@ -29,6 +29,7 @@ COMMANDS = [
         "serve",
         "publish",
         "status",
+        "doctor",
     ),
     *(
         "trust evaluate",
