@@ -48,12 +48,12 @@ def check_issuer(context: Context) -> tuple[Context, tuple[Finding, ...]]:
 
 
 def _unreadable(read: ReadIssuer, where: str) -> Finding:
-    away = read.is_unavailable
+    away, is_url = read.is_unavailable, "://" in where
     return Finding.failed(
         ISSUER,
         "ISSUER_UNREACHABLE" if away else "ISSUER_INVALID",
         read.documents.problem,
-        f"look at it from here: curl -v {where.rstrip('/')}{DISCOVERY_PATH}",
+        f"look at it from here: curl -v {where.rstrip('/')}{DISCOVERY_PATH}" if is_url else "",
         "an authority of your own vouches for it? name it: --ca-file" if away else "",
         exit_status=EXIT_UNAVAILABLE if away else EXIT_FAILURE,
     )

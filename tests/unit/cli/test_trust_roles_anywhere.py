@@ -7,33 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-ROLE = "arn:aws:iam::123456789012:role/workload"
+from anywhere_role import anywhere_role
 
 
 async def description(cli: Any, **anchor: Any) -> str:
     """A role for every workload of the sandbox's trust domain."""
     bundles = (await cli("fetch", "bundles", "--output", "json")).json()
     authorities = bundles["example.org"]["x509_authorities"]
-    statement = {
-        "Effect": "Allow",
-        "Principal": {"Service": "rolesanywhere.amazonaws.com"},
-        "Action": ["sts:AssumeRole", "sts:TagSession", "sts:SetSourceIdentity"],
-    }
-    policy = {"Version": "2012-10-17", "Statement": [statement]}
-    source = {"sourceData": {"x509CertificateData": authorities}}
-    arn = "arn:aws:rolesanywhere:eu-west-1:123456789012"
-    content = {
-        "trustAnchor": {
-            "trustAnchorArn": f"{arn}:trust-anchor/a",
-            "enabled": True,
-            "source": {"sourceType": "CERTIFICATE_BUNDLE", **source},
-            **anchor,
-        },
-        "profile": {"profileArn": f"{arn}:profile/p", "enabled": True, "roleArns": [ROLE]},
-        "role": {"Arn": ROLE, "AssumeRolePolicyDocument": policy},
-    }
-    return json.dumps(content)
+    return json.dumps(anywhere_role(authorities, **anchor))
 
 
 def write(file: Path, content: str) -> None:

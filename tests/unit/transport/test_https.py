@@ -5,7 +5,9 @@ from __future__ import annotations
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -22,11 +24,46 @@ def site() -> Iterator[FaultyS3]:
         yield bucket
 
 
+@contextmanager
+def answering_once(answer: bytes) -> Iterator[str]:
+    """The URL of a server that answers with these bytes, whatever is asked."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def once() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(65_536)
+                connection.sendall(answer)
+
+        thread = threading.Thread(target=once)
+        thread.start()
+        yield f"http://127.0.0.1:{server.getsockname()[1]}/"
+        thread.join()
+
+
 def test_the_answer_as_it_is(site: FaultyS3) -> None:
     site.objects["/a?b=c"] = Content(b"{}", {"Content-Type": "Application/JSON; charset=utf-8"})
     assert get(f"{site.url}/a?b=c") == Fetched(200, "application/json", b"{}")
     assert get(site.url).status == 404
     assert site.requests == [("GET", "/a?b=c"), ("GET", "/")]
+
+
+def test_the_server_s_clock(site: FaultyS3) -> None:
+    def answered_at(**headers: str) -> float | None:
+        site.objects["/a"] = Content(b"", headers)
+        return get(f"{site.url}/a").answered_at
+
+    assert answered_at() == pytest.approx(time.time(), abs=2)
+    assert answered_at(Age="400") == pytest.approx(time.time() + 400, abs=2)
+    for age in ("-1", "x", "9" * 400, "²"):
+        assert answered_at(Age=age) == pytest.approx(time.time(), abs=2)
+
+
+@pytest.mark.parametrize("date", [b"", b"Date: yesterday\r\n", b"Date: Thu, 26 Nov 99999\r\n"])
+def test_a_server_that_does_not_tell_the_time(date: bytes) -> None:
+    answer = b"HTTP/1.1 200 OK\r\n" + date + b"Content-Length: 0\r\n\r\n"
+    with answering_once(answer) as url:
+        assert get(url).answered_at is None
 
 
 def test_a_redirect_is_an_answer(site: FaultyS3) -> None:
@@ -56,23 +93,12 @@ def test_who_does_not_answer(url: str) -> None:
 
 @pytest.mark.parametrize("answer", [b"", b"SSH-2.0-x\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-"])
 def test_what_is_no_http(answer: bytes) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-
-        def once() -> None:
-            connection, _ = server.accept()
-            with connection:
-                connection.recv(65_536)
-                connection.sendall(answer)
-
-        thread = threading.Thread(target=once)
-        thread.start()
-        port = server.getsockname()[1]
+    with answering_once(answer) as url:
         if answer.startswith(b"HTTP"):  # a head that ends early is an empty answer to Python
-            assert get(f"http://127.0.0.1:{port}/").body == b""
+            assert get(url).body == b""
         else:
             with pytest.raises(FetchFailed):
-                get(f"http://127.0.0.1:{port}/")
-        thread.join()
+                get(url)
 
 
 def test_only_servers_that_an_authority_vouches_for(tmp_path: Path) -> None:

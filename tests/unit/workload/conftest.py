@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,7 +16,6 @@ import pytest
 from spire_bridge.sandbox.workload import Workload
 from spire_bridge.workload.client import WorkloadClient
 
-NOBODY = 65534
 UNARY = {"FetchJWTSVID", "ValidateJWTSVID"}
 
 
@@ -51,23 +48,6 @@ def socket_dir() -> Iterator[Path]:
         path = Path(name)
         path.chmod(0o755)
         yield path
-
-
-@pytest.fixture
-def as_nobody() -> Callable[[], AbstractContextManager[None]]:
-    """Within it, root has no more rights than anybody else."""
-
-    @contextmanager
-    def without_rights() -> Iterator[None]:
-        user = os.geteuid()
-        if user == 0:
-            os.seteuid(NOBODY)
-        try:
-            yield
-        finally:
-            os.seteuid(user)
-
-    return without_rights
 
 
 @dataclass

@@ -6,10 +6,11 @@ import asyncio
 import socket
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from unprivileged import as_nobody
 
 from spire_bridge.errors import EXIT_UNAVAILABLE, EXIT_USAGE
 from spire_bridge.sandbox.cluster import Cluster
@@ -95,9 +96,7 @@ async def test_a_folder(socket_dir: Path) -> None:
     assert_is(error, NotASocket, "SOCKET_WRONG_TYPE", EXIT_USAGE)
 
 
-async def test_a_socket_without_permission(
-    socket_dir: Path, as_nobody: Callable[[], AbstractContextManager[None]]
-) -> None:
+async def test_a_socket_without_permission(socket_dir: Path) -> None:
     async with unix_server(socket_dir / "s", lambda writer: writer.close()):
         (socket_dir / "s").chmod(0o444)  # connecting takes the right to write
         with as_nobody():
@@ -105,9 +104,7 @@ async def test_a_socket_without_permission(
     assert_is(error, SocketForbidden, "SOCKET_FORBIDDEN", EXIT_USAGE)
 
 
-async def test_a_socket_that_may_only_be_written_is_not_called_forbidden(
-    socket_dir: Path, as_nobody: Callable[[], AbstractContextManager[None]]
-) -> None:
+async def test_a_socket_that_may_only_be_written_is_not_called_forbidden(socket_dir: Path) -> None:
     async with unix_server(socket_dir / "s", lambda writer: writer.close()):
         (socket_dir / "s").chmod(0o222)
         with as_nobody():
@@ -115,9 +112,7 @@ async def test_a_socket_that_may_only_be_written_is_not_called_forbidden(
     assert_is(error, Unavailable, "UNAVAILABLE", EXIT_UNAVAILABLE)
 
 
-async def test_a_socket_in_a_folder_without_permission(
-    socket_dir: Path, as_nobody: Callable[[], AbstractContextManager[None]]
-) -> None:
+async def test_a_socket_in_a_folder_without_permission(socket_dir: Path) -> None:
     folder = socket_dir / "private"
     folder.mkdir()
     async with unix_server(folder / "s", lambda writer: writer.close()):
