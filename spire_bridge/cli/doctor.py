@@ -28,12 +28,12 @@ def add_parser(subparsers: Subparsers) -> None:
         description="""
         Run it as the workload runs: same user, same pod, same environment. It checks, in the
         order of cause and effect, the agent's socket, the workload's entry, its SVIDs, the
-        issuer and the key that signed, the clocks, the audience, the files that the environment
-        names (AWS_WEB_IDENTITY_TOKEN_FILE, AZURE_FEDERATED_TOKEN_FILE,
-        GOOGLE_APPLICATION_CREDENTIALS, AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE, KUBECONFIG,
-        ~/.vault-token beside VAULT_ADDR), and what the described clouds would say. Each line
-        is ok, warn, fail or skip, with what was seen and what to do. It changes nothing, and
-        prints no token or key.
+        issuer and the key that signed, the clocks, the audience, the clouds' variables, the
+        files that they name, and what the described clouds would say. The files are those of
+        AWS_WEB_IDENTITY_TOKEN_FILE, AZURE_FEDERATED_TOKEN_FILE, KUBECONFIG,
+        GOOGLE_APPLICATION_CREDENTIALS and AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE, and
+        ~/.vault-token beside VAULT_ADDR. Each line is ok, warn, fail or skip, with what was
+        seen and what to do. It changes nothing, and prints no token or key.
 
         Ends with 0 if nothing failed, else with the status of the first failure: 2 for a wrong
         address or option, 3 without an identity, 4 if something is out of reach, 1 otherwise.

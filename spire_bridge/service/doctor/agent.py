@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import TypeVar
 from urllib.parse import urlsplit
 
+from spire_bridge.cloud.presented_token import shown
 from spire_bridge.service.doctor.context import Asked, Context
 from spire_bridge.service.doctor.finding import Finding
 from spire_bridge.service.doctor.lifetime import ending, is_overdue
@@ -120,7 +121,7 @@ def check_jwt_svid(context: Context) -> tuple[Context, tuple[Finding, ...]]:
     svid = context.svid
     assert svid is not None
     life = (svid.issued_at, svid.expires_at)
-    seen = f"{svid.spiffe_id}, {svid.algorithm}, key {svid.key_id}"
+    seen = f"{svid.spiffe_id}, {svid.algorithm}, key {shown(svid.key_id)}"
     return context, (_judged(JWT_SVID, seen, life, context.asked.clock()),)
 
 

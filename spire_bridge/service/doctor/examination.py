@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from spire_bridge.service.doctor import agent, audience, clock, clouds, files, issuer
+from spire_bridge.service.doctor import agent, audience, clock, clouds, files, issuer, variables
 from spire_bridge.service.doctor.context import Asked
 from spire_bridge.service.doctor.walk import Check
 
@@ -22,6 +22,7 @@ def checks(asked: Asked) -> tuple[Check, ...]:
         Check(issuer.KEY_SET, issuer.check_key_set, needs=(*of_svid, issuer.ISSUER)),
         Check(clock.CLOCK, clock.check_clock, needs=of_svid),
         Check(audience.AUDIENCE, audience.check_audience, needs=of_svid),
+        Check(variables.ENVIRONMENT, variables.check_environment),
         Check(files.FILES, files.check_files),
         Check(clouds.CLOUDS, clouds.check_clouds, needs=(*of_svid, issuer.ISSUER, issuer.KEY)),
         *((certificates,) if shows_certificates else ()),

@@ -59,12 +59,13 @@ def _checks(file: NamedFile, context: Context, about: str) -> Iterator[Finding]:
     yield from check_readable(FILES, file.path, about)
     data = read_limited(file.path, max_bytes=MAX_FILE_BYTES)
     kind = _told_by(data) if file.kind is Kind.ANY else file.kind
-    is_secret = kind in {Kind.TOKEN, Kind.JSON_TOKEN, Kind.SECRET}
+    is_secret = kind not in {Kind.ANY, Kind.GOOGLE}
     yield from check_access(FILES, file.path, about, is_secret=is_secret)
+    if kind in {Kind.TOKEN, Kind.HEADER}:
+        yield from check_bare(FILES, data, about)
     if kind is Kind.JSON_TOKEN:
         yield from check_token(FILES, token_of_member(data, file.member), context, about)
     elif kind is Kind.TOKEN:
-        yield from check_bare(FILES, data, about)
         yield from check_token(FILES, data.decode("utf-8", errors="replace"), context, about)
 
 

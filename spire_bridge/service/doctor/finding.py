@@ -36,6 +36,7 @@ class Finding:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "seen", one_line(self.seen))
+        object.__setattr__(self, "about", one_line(self.about))
         object.__setattr__(self, "hints", tuple(one_line(hint) for hint in self.hints if hint))
 
     @classmethod

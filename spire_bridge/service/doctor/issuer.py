@@ -77,7 +77,7 @@ def check_key(context: Context) -> tuple[Context, tuple[Finding, ...]]:
     if isinstance(listed, list) and svid.algorithm not in listed:
         seen = f"{svid.algorithm} signs, and the discovery document lists {shown(listed)}"
         return context, (Finding.warned(KEY, "ALGORITHM_NOT_LISTED", seen, _LAG_ADVICE),)
-    return context, (Finding.ok(KEY, f"{svid.key_id}, signature verified"),)
+    return context, (Finding.ok(KEY, f"{shown(svid.key_id)}, signature verified"),)
 
 
 def check_key_set(context: Context) -> tuple[Context, tuple[Finding, ...]]:

@@ -19,7 +19,8 @@ class Kind(Enum):
     TOKEN = auto()  # a JWT-SVID and nothing else
     JSON_TOKEN = auto()  # one in a member of a JSON object
     GOOGLE = auto()  # external_account JSON, which names where the token is
-    SECRET = auto()  # anything that is not for others
+    HEADER = auto()  # a secret that is sent as it stands
+    SECRET = auto()  # anything else that is not for others
     ANY = auto()  # named by hand: what it is, its content tells
 
 
@@ -43,7 +44,7 @@ _VARIABLES = (
     ("AWS_WEB_IDENTITY_TOKEN_FILE", Kind.TOKEN),
     ("AZURE_FEDERATED_TOKEN_FILE", Kind.TOKEN),
     ("GOOGLE_APPLICATION_CREDENTIALS", Kind.GOOGLE),
-    ("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", Kind.SECRET),
+    ("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", Kind.HEADER),
 )
 _VAULT_VARIABLES = ("VAULT_ADDR", "BAO_ADDR")
 

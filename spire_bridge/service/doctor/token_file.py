@@ -13,7 +13,7 @@ _WRITER_ADVICE = "has its writer stopped? systemctl status, or the log of the po
 
 
 def check_bare(check: str, data: bytes, about: str) -> Iterator[Finding]:
-    """Nothing but the token: AWS' and Azure's clients send what else there is along with it."""
+    """Nothing but the token: AWS' and Azure's clients send, or refuse, what else there is."""
     if not data.strip():
         yield Finding.failed(check, "FILE_EMPTY", "it is empty", _WRITER_ADVICE, about=about)
     elif data != data.strip():

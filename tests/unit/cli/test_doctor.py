@@ -26,7 +26,7 @@ WEB = "spiffe://example.org/web"
 DISCOVERY, KEYS = "/.well-known/openid-configuration", "/keys"
 CHECKS = [
     *("socket", "entry", "jwt-svid", "x509-svid", "issuer", "key", "key-set"),
-    *("clock", "audience", "files", "clouds"),
+    *("clock", "audience", "environment", "files", "clouds"),
 ]
 
 
@@ -102,7 +102,7 @@ def lines(ended: Ended) -> list[list[str]]:
 async def test_a_healthy_path(ward: Ward) -> None:
     ended = await ward.examine("--audience", "here")
     assert (ended.status, ended.err) == (0, ""), ended.out
-    skipped = {"files", "clouds"}
+    skipped = {"environment", "files", "clouds"}
     assert lines(ended) == [["skip" if name in skipped else "ok", name] for name in CHECKS]
     assert "hint" not in ended.out.replace("(hint internal)", "")
 
@@ -277,7 +277,7 @@ async def test_a_file_that_a_variable_names(ward: Ward, tmp_path: Path) -> None:
     fetched = await run("fetch", "jwt", "--audience", "a", "--socket", ward.workload.address)
     file.write_text(fetched.out)  # with its newline
     file.chmod(0o600)
-    ward.environment = {"AWS_WEB_IDENTITY_TOKEN_FILE": str(file)}
+    ward.environment = {"AWS_WEB_IDENTITY_TOKEN_FILE": str(file), "AWS_ROLE_ARN": "arn:x"}
     assert await ward.codes("--audience", "a") == {"files": "TOKEN_NOT_BARE"}
     file.write_text(fetched.out.strip())
     assert await ward.codes("--audience", "a") == {}
@@ -300,7 +300,7 @@ async def test_what_a_cloud_would_say(ward: Ward, tmp_path: Path) -> None:
     report = await ward.report("--vault", good)
     cloud = report["checks"][-1]
     assert (cloud["outcome"], cloud["about"]) == ("ok", good), cloud
-    assert report["checks"][-3]["seen"] == "vault", "the audience that the role is meant for"
+    assert report["checks"][8]["seen"] == "vault", "the audience that the role is meant for"
     report = await ward.report("--vault", good, "--audience", "other")
     cloud = report["checks"][-1]
     assert (report["exit_status"], report["first_break"]) == (1, "clouds")

@@ -220,6 +220,19 @@ def test_files_that_the_environment_names(file: Path, tmp_path: Path) -> None:
     assert len(examined(environment=environment)) == 4
 
 
+def test_a_secret_that_is_sent_as_it_stands(tmp_path: Path) -> None:
+    file = write(tmp_path / "authorization", "secret\n")
+    environment = {"AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": str(file)}
+    assert codes(examined(environment=environment)) == ["TOKEN_NOT_BARE"]
+    write(file, "secret")
+    assert codes(examined(environment=environment)) == ["OK"]
+
+
+def test_a_name_can_not_steer_a_terminal(tmp_path: Path) -> None:
+    (finding,) = examined(tmp_path / "\x1b[2J")
+    assert finding.about == f"{tmp_path}/\\x1b[2J"
+
+
 def google(folder: Path, **source: Any) -> dict[str, str]:
     config = {"type": "external_account", "credential_source": source}
     file = write(folder / "google.json", json.dumps(config), 0o644)
