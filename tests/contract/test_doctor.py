@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 from command_line import run
+from trust_domains.real_spire import SpireTrustDomain
+from trust_domains.spire_processes import SpireServer
 from trust_domains.under_test import AgentUnderTest, TrustDomainUnderTest
 
 from spire_bridge.workload.client import WorkloadClient
@@ -70,3 +72,25 @@ async def test_an_agent_that_was_stopped(agent: AgentUnderTest) -> None:
     await agent.start()
     assert ended.status == 4
     assert ended.err.startswith("broken at: socket (")
+
+
+async def test_an_agent_whose_server_is_away(spire_server: SpireServer) -> None:
+    """Only a real agent asks a server for tokens."""
+    trust_domain = SpireTrustDomain(spire_server)
+    try:
+        agent = await trust_domain.agent("lonely")
+        await agent.register("/web")
+        words = ("--socket", agent.address, "--timeout", "3s")
+        await run("doctor", *words, "--audience", "kept")
+        await trust_domain.stop_server()
+        try:
+            kept = await run("doctor", *words, "--audience", "kept")
+            new = await run("doctor", *words, "--audience", "new")
+        finally:
+            await trust_domain.start_server()
+    finally:
+        await trust_domain.close()
+    assert "warn  clock           the agent gives no new token" in kept.out
+    assert new.status == 4
+    assert new.err.startswith("broken at: entry (")
+    assert "can the agent reach its server?" in new.out

@@ -11,6 +11,7 @@ from typing import TypeVar
 from urllib.parse import urlsplit
 
 from spire_bridge.cloud.presented_token import shown
+from spire_bridge.errors import BridgeError
 from spire_bridge.service.doctor.context import Asked, Context
 from spire_bridge.service.doctor.finding import Finding
 from spire_bridge.service.doctor.lifetime import ending, is_overdue
@@ -82,11 +83,22 @@ def check_entry(context: Context) -> tuple[Context, tuple[Finding, ...]]:
         svids = ask_agent(asked, lambda client: client.fetch_jwt_svids(asked.token_audience))
     except PermissionDenied as error:
         return context, (Finding.of(ENTRY, error, *entry_advice(asked.spiffe_id)),)
+    except Unavailable as error:
+        return context, (Finding.of(ENTRY, error, _server_advice(asked)),)
     chosen = next((svid for svid in svids if _is_meant(svid, asked)), None)
     if chosen is None:
         return context, (_not_among(svids, asked),)
     context = replace(context, svids=svids, svid=chosen)
     return context, (Finding.ok(ENTRY, _identities(svids)),)
+
+
+def _server_advice(asked: Asked) -> str:
+    """An agent has X.509-SVIDs in its memory, and asks its server for each new token."""
+    try:
+        ask_agent(asked, lambda client: client.fetch_x509_context())
+    except BridgeError:
+        return ""
+    return f"the agent gives X.509-SVIDs from its memory, but no token: {_RENEWAL_ADVICE}"
 
 
 def _is_meant(svid: UnverifiedJwtSvid, asked: Asked) -> bool:
