@@ -311,6 +311,13 @@ async def test_what_a_cloud_would_say(ward: Ward, tmp_path: Path) -> None:
     assert await ward.codes("--vault", strict) == {"clouds": "CLOUD_REFUSES"}
 
 
+async def test_each_cloud_is_shown_a_token_for_its_own_audience(ward: Ward, tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    files = (vault(ward, tmp_path), vault(ward, tmp_path / "other", bound_audiences=["other"]))
+    assert await ward.codes("--vault", *files) == {}
+    assert await ward.codes("--vault", *files, "--audience", "other") == {"clouds": "CLOUD_REFUSES"}
+
+
 async def test_a_cloud_is_not_asked_about_a_broken_path(ward: Ward, tmp_path: Path) -> None:
     ward.serve(KEYS, {"keys": []})
     report = await ward.report("--vault", vault(ward, tmp_path))
