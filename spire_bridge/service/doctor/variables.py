@@ -28,10 +28,10 @@ def check_environment(context: Context) -> tuple[Context, tuple[Finding, ...]]:
     findings = []
     for variable in named:
         for missing in (name for name in _COMPANIONS[variable] if not environment.get(name)):
-            seen = f"{variable} is set, and {missing} is not: clients ignore the token"
+            seen = f"not set, and {variable} is: clients ignore the token"
             findings.append(_warned("VARIABLE_MISSING", seen, f"export {missing}=…", missing))
         for rival in (name for name in _RIVALS[variable] if environment.get(name)):
-            seen = f"{rival} is set, and clients take it in preference to {variable}"
+            seen = f"set, and clients take it in preference to {variable}"
             findings.append(_warned("VARIABLE_PREFERRED", seen, f"unset {rival}", rival))
     return context, tuple(findings) or (Finding.ok(ENVIRONMENT, ", ".join(named)),)
 
