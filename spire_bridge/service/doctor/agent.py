@@ -14,7 +14,7 @@ from spire_bridge.cloud.presented_token import shown
 from spire_bridge.errors import BridgeError
 from spire_bridge.service.doctor.context import Asked, Context
 from spire_bridge.service.doctor.finding import Finding
-from spire_bridge.service.doctor.lifetime import ending, is_overdue
+from spire_bridge.service.doctor.lifetime import AT_AGENT, ending, is_overdue
 from spire_bridge.service.doctor.selectors import entry_advice
 from spire_bridge.spiffe.jwt_svid import UnverifiedJwtSvid
 from spire_bridge.transport.rpc_errors import PermissionDenied, Unavailable, socket_error
@@ -156,7 +156,7 @@ def _judged(check: str, seen: str, life: tuple[float | None, float], now: float)
     seen = f"{seen}, {ending(expires_at, now)}"
     if expires_at <= now:
         return Finding.failed(check, "SVID_EXPIRED", seen, CLOCK_ADVICE, _RENEWAL_ADVICE)
-    if is_overdue(issued_at, expires_at, now):
+    if is_overdue(issued_at, expires_at, now, share=AT_AGENT):
         seen = f"{seen}: past half of its life, and not renewed"
         return Finding.warned(check, "SVID_NOT_RENEWED", seen, _RENEWAL_ADVICE, CLOCK_ADVICE)
     return Finding.ok(check, seen)

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-# Agents and helpers renew at half of a life; SPIRE's agent spreads that by a tenth.
-_OVERDUE = 0.6
+# Shares of a life after which a renewal is overdue. SPIRE's agent renews at half, spread by a
+# tenth; a helper at half of what the agent has left of it.
+AT_AGENT = 0.6
+IN_FILE = 0.8
 _SLACK_SECONDS = 10.0
 
 
-def is_overdue(issued_at: float | None, expires_at: float, now: float) -> bool:
-    """Whether who keeps it fresh has failed to. All in seconds since the epoch."""
+def is_overdue(issued_at: float | None, expires_at: float, now: float, *, share: float) -> bool:
+    """Whether who keeps it fresh has failed to. Times are in seconds since the epoch."""
     if issued_at is None:
         return False
-    return now > issued_at + _OVERDUE * (expires_at - issued_at) + _SLACK_SECONDS
+    return now > issued_at + share * (expires_at - issued_at) + _SLACK_SECONDS
 
 
 def ending(expires_at: float, now: float) -> str:

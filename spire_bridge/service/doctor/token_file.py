@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from spire_bridge.service.doctor.context import Context
 from spire_bridge.service.doctor.finding import Finding
-from spire_bridge.service.doctor.lifetime import ending, is_overdue
+from spire_bridge.service.doctor.lifetime import IN_FILE, ending, is_overdue
 from spire_bridge.spiffe.jwt_svid import UnverifiedJwtSvid
 
 _WRITER_ADVICE = "has its writer stopped? systemctl status, or the log of the pod's helper"
@@ -38,8 +38,8 @@ def check_token(check: str, text: str, context: Context, about: str) -> Iterator
     if svid.expires_at <= now:
         seen = ending(svid.expires_at, now)
         yield Finding.failed(check, "TOKEN_EXPIRED", seen, _WRITER_ADVICE, about=about)
-    elif is_overdue(svid.issued_at, svid.expires_at, now):
-        seen = f"{ending(svid.expires_at, now)}: past half of its life, and not renewed"
+    elif is_overdue(svid.issued_at, svid.expires_at, now, share=IN_FILE):
+        seen = f"{ending(svid.expires_at, now)}: near the end of its life, and not renewed"
         yield Finding.warned(check, "TOKEN_NOT_RENEWED", seen, _WRITER_ADVICE, about=about)
 
 

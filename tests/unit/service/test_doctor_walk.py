@@ -11,7 +11,7 @@ from spire_bridge.errors import BridgeError
 from spire_bridge.service.doctor.clock import judge_clocks
 from spire_bridge.service.doctor.context import Asked, Context
 from spire_bridge.service.doctor.finding import Finding, Outcome
-from spire_bridge.service.doctor.lifetime import ending, is_overdue
+from spire_bridge.service.doctor.lifetime import AT_AGENT, IN_FILE, ending, is_overdue
 from spire_bridge.service.doctor.walk import Check, Run, first_break, walk
 
 
@@ -91,8 +91,12 @@ def test_clocks_in_words() -> None:
     )
 
 
-def test_a_renewal_is_due_at_half_of_a_life_and_overdue_a_while_later() -> None:
-    assert not is_overdue(0, 300, 190)
-    assert is_overdue(0, 300, 191)
-    assert not is_overdue(None, 300, 299)
+@pytest.mark.parametrize(("share", "last"), [(AT_AGENT, 190), (IN_FILE, 250)])
+def test_a_renewal_is_overdue_a_while_after_it_was_due(share: float, last: int) -> None:
+    assert not is_overdue(0, 300, last, share=share)
+    assert is_overdue(0, 300, last + 1, share=share)
+    assert not is_overdue(None, 300, 299, share=share)
+
+
+def test_an_end_in_words() -> None:
     assert (ending(300, 1), ending(300, 360)) == ("ends in 0:04:59", "ended 0:01:00 ago")
