@@ -40,7 +40,7 @@ bench: ## run the benchmarks and print their table
 lock: ## write requirements/*.txt from pyproject.toml (ARGS=--upgrade takes newer versions)
 	@$(INSTALL) lock
 	$(COMPILE) pyproject.toml --extra dev -o requirements/run.txt
-	$(COMPILE) pyproject.toml --extra acme --extra buckets --extra cel -c requirements/run.txt \
+	$(COMPILE) pyproject.toml --extra acme --extra buckets --extra cel --extra templates -c requirements/run.txt \
 		-o requirements/extras.txt
 	$(COMPILE) --group build -c requirements/run.txt -o requirements/build.txt
 	$(COMPILE) --group test -c requirements/run.txt -c requirements/extras.txt -c requirements/build.txt \

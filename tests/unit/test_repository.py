@@ -55,7 +55,7 @@ def direct_requirements(lock: str) -> set[str]:
     extras = project["optional-dependencies"]
     wanted = {
         "run": [*project["dependencies"], *extras["dev"]],
-        "extras": [*extras["acme"], *extras["buckets"], *extras["cel"]],
+        "extras": [*extras["acme"], *extras["buckets"], *extras["cel"], *extras["templates"]],
         **groups,
     }[lock]
     names = [re.split(r"[^\w.-]", requirement)[0] for requirement in wanted]
