@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import re
 import time
-from datetime import datetime
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|s|m|h))+")
@@ -31,6 +30,8 @@ def moment(text: str) -> float:
     """Seconds since the epoch from `2026-11-30T12:00:00Z` (RFC 3339), or from now: `+2h`."""
     if text.startswith("+") and _DURATION.fullmatch(text, 1):
         return time.time() + _sum_of_parts(text)
+    from datetime import datetime
+
     try:
         at = datetime.fromisoformat(text)
         if at.tzinfo is not None:

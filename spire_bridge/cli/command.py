@@ -1,15 +1,43 @@
-"""How a command is declared."""
+"""How commands are declared, and which of them a command line loads."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
-from textwrap import dedent
-from typing import TypeAlias
+from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
 
-Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # noqa: SLF001
+from spire_bridge.cli.help_text import HelpFormatter, dedented
 
 Run = Callable[[argparse.Namespace], int]
+
+
+class Subparsers:
+    """The place in a parser where its commands are added.
+
+    `words` are what the command line says after the name of the parser, if it is known.
+    """
+
+    def __init__(
+        self,
+        parser: argparse.ArgumentParser,
+        words: Sequence[str] = (),
+        *,
+        title: str = "commands",
+        metavar: str = "COMMAND",
+    ) -> None:
+        self.action = parser.add_subparsers(title=title, metavar=metavar, required=True)
+        self.words = words
+
+    def load(self, modules: Mapping[str, str]) -> None:
+        """Adds the command that the words name, or else all: they may be asked to be listed.
+
+        `modules` has the module in this room for each command. Each has a function
+        `add_parser(subparsers)`.
+        """
+        named = [word for word in self.words[:1] if word in modules]
+        for name in named or modules:
+            command = import_module(f"spire_bridge.cli.{modules[name]}")
+            command.add_parser(self)
 
 
 def add_command(
@@ -22,13 +50,27 @@ def add_command(
     examples: str = "",
 ) -> argparse.ArgumentParser:
     """Adds a command whose `--help` ends with examples; `run` is None if it has subcommands."""
-    parser = subparsers.add_parser(
+    parser: argparse.ArgumentParser = subparsers.action.add_parser(
         name,
         help=summary,
-        description=dedent(description or f"{summary[0].upper()}{summary[1:]}.").strip(),
-        epilog=f"examples:\n{dedent(examples).strip(chr(10))}" if examples else None,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        description=dedented(description or f"{summary[0].upper()}{summary[1:]}."),
+        epilog=f"examples:\n{dedented(examples)}" if examples else None,
+        formatter_class=HelpFormatter,
     )
     if run is not None:
         parser.set_defaults(run=run)
     return parser
+
+
+def add_group(
+    subparsers: Subparsers,
+    name: str,
+    modules: Mapping[str, str],
+    *,
+    summary: str,
+    title: str = "commands",
+    metavar: str = "COMMAND",
+) -> None:
+    """Adds a command that only has subcommands, each in a module of its own."""
+    group = add_command(subparsers, name, summary=summary)
+    Subparsers(group, subparsers.words[1:], title=title, metavar=metavar).load(modules)

@@ -24,5 +24,5 @@ def add_parser(subparsers: Subparsers) -> None:
 def run(arguments: argparse.Namespace) -> int:
     import shtab
 
-    print(shtab.complete(arguments.root, arguments.shell))
+    print(shtab.complete(arguments.whole(), arguments.shell))
     return 0

@@ -12,7 +12,7 @@ from spire_bridge.cli.output import print_json, print_note
 
 def add_parser(subparsers: Subparsers) -> None:
     group = add_command(subparsers, "config", summary="check and convert configuration files")
-    commands = group.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    commands = Subparsers(group)
     check = add_command(
         commands,
         "check",

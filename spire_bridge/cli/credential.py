@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from spire_bridge.cli.command import Subparsers, add_group
 
-from spire_bridge.cli.command import Subparsers, add_command
-
-# One module for each verifier, with an `add_parser(subparsers)`.
-_COMMANDS: tuple[Any, ...] = ()
+# One module for each verifier, by the command's name.
+_COMMANDS: dict[str, str] = {}
 
 
 def add_parser(subparsers: Subparsers) -> None:
-    group = add_command(
+    add_group(
         subparsers,
         "credential",
+        _COMMANDS,
         summary="print a credential for a cloud's tools, made of the workload's SVID",
+        title="credentials",
+        metavar="CREDENTIAL",
     )
-    commands = group.add_subparsers(title="credentials", metavar="CREDENTIAL", required=True)
-    for command in _COMMANDS:
-        command.add_parser(commands)

@@ -3,42 +3,19 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 from collections.abc import Sequence
 
-from spire_bridge.cli import (
-    completion,
-    config,
-    dev,
-    doctor,
-    fetch,
-    helper,
-    publish,
-    serve,
-    status,
-    trust,
-    validate,
-    version,
-)
+from spire_bridge.cli.command import Subparsers
+from spire_bridge.cli.help_text import HelpFormatter
 from spire_bridge.errors import EXIT_FAILURE, BridgeError
 
-# Each has `add_parser(subparsers)` and sets `run`, a function from the arguments to an exit
-# status. Rooms are imported inside of it: a command loads only what it uses.
+# Each is a module that has `add_parser(subparsers)` and sets `run`, a function from the
+# arguments to an exit status. Rooms are imported inside of it: a command loads only what it uses.
 _COMMANDS = (
-    dev,
-    fetch,
-    validate,
-    helper,
-    serve,
-    publish,
-    status,
-    doctor,
-    trust,
-    config,
-    completion,
-    version,
+    *("dev", "fetch", "validate", "helper", "serve", "publish", "status", "doctor"),
+    *("trust", "config", "completion", "version"),
 )
 
 _EPILOG = """\
@@ -47,24 +24,24 @@ SPIRE, 4 unavailable (trying again may help)
 """
 
 
-def build_parser() -> argparse.ArgumentParser:
+def build_parser(words: Sequence[str] = ()) -> argparse.ArgumentParser:
+    """The parser of a command line that says `words`; without them, that of all commands."""
     parser = argparse.ArgumentParser(
         prog="spire-bridge",
         description="One OIDC issuer for every workload that SPIRE knows.",
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=HelpFormatter,
     )
-    parser.set_defaults(root=parser)  # for completion, which describes it all
-    subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in _COMMANDS:
-        command.add_parser(subparsers)
+    parser.set_defaults(whole=build_parser)  # for completion, which describes it all
+    Subparsers(parser, words).load({name: name for name in _COMMANDS})
     return parser
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs a command line and returns its exit status."""
+    words = sys.argv[1:] if argv is None else argv
     try:
-        return _run(build_parser(), argv)
+        return _run(build_parser(words), words)
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:  # the reader has gone: nothing left to say, to no one
@@ -76,9 +53,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return EXIT_FAILURE
 
 
-def _run(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> int:
+def _run(parser: argparse.ArgumentParser, words: Sequence[str]) -> int:
     try:
-        arguments = parser.parse_args(argv)
+        arguments = parser.parse_args(words)
     except SystemExit:
         print(end="", flush=True)
         raise
@@ -98,6 +75,8 @@ def _drop_output() -> None:
 
 def _print_error(error: BridgeError, *, as_json: bool) -> None:
     if as_json:
+        import json
+
         content = {"code": error.code, "message": error.message, "hint": error.hint}
         print(json.dumps({"error": content}), file=sys.stderr)
     else:

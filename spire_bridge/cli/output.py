@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from collections.abc import Iterable, Sequence
@@ -11,6 +10,8 @@ from typing import Any
 
 def print_json(value: Any) -> None:
     """One JSON document on standard output."""
+    import json
+
     print(json.dumps(value, indent=2))
 
 
@@ -42,3 +43,9 @@ def span(seconds: float) -> str:
     if whole < 3600:
         return f"{whole // 60}m{whole % 60:02}s"
     return f"{whole // 3600}h{whole % 3600 // 60:02}m"
+
+
+def counted(number: int, noun: str) -> str:
+    """A number and its noun: `1 JWT key`, `2 X.509 authorities`."""
+    plural = f"{noun[:-1]}ies" if noun.endswith("y") and not noun.endswith("key") else f"{noun}s"
+    return f"{number} {noun if number == 1 else plural}"

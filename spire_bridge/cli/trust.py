@@ -1,15 +1,20 @@
-"""`spire-bridge trust`: what verifiers make of tokens, and of what is configured at them."""
+"""`spire-bridge trust`: what the clouds would say, before they are asked."""
 
 from __future__ import annotations
 
-from spire_bridge.cli import trust_evaluate, trust_generate, trust_lint
-from spire_bridge.cli.command import Subparsers, add_command
+from spire_bridge.cli.command import Subparsers, add_group
+
+_COMMANDS = {
+    "evaluate": "trust_evaluate",
+    "generate": "trust_generate",
+    "lint": "trust_lint",
+}
 
 
 def add_parser(subparsers: Subparsers) -> None:
-    group = add_command(
-        subparsers, "trust", summary="ask what the clouds would say, before they are asked"
+    add_group(
+        subparsers,
+        "trust",
+        _COMMANDS,
+        summary="ask what the clouds would say, before they are asked",
     )
-    commands = group.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in (trust_evaluate, trust_generate, trust_lint):
-        command.add_parser(commands)

@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
-import base64
 import binascii
 import re
-from dataclasses import dataclass, field
 from typing import Any
 
 from spire_bridge.jose.errors import InvalidJson, InvalidToken
 from spire_bridge.jose.strict_json import parse_object
+from spire_bridge.value import Value
 
 MAX_TOKEN_BYTES = 16 * 1024
 
 _BASE64URL = re.compile(r"[A-Za-z0-9_-]*")
+_TO_STANDARD = str.maketrans("-_", "+/")
+_TO_URL_SAFE = str.maketrans("+/", "-_")
 
 
-@dataclass(frozen=True, slots=True)
-class CompactJws:
+class CompactJws(Value):
     """A token taken apart. Nothing in it is proven."""
 
-    token: str = field(repr=False)
+    _hidden = ("token", "claims")
+
+    token: str
     header: dict[str, Any]
-    claims: dict[str, Any] = field(repr=False)
+    claims: dict[str, Any]
 
 
 def parse_compact(token: str) -> CompactJws:
@@ -60,7 +62,7 @@ def base64url_decode(text: str) -> bytes:
     if not _BASE64URL.fullmatch(text):  # the standard decoder skips what it does not know
         raise ValueError("not base64url")
     try:
-        data = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+        data = binascii.a2b_base64(text.translate(_TO_STANDARD) + "=" * (-len(text) % 4))
     except binascii.Error as error:
         raise ValueError("not base64url") from error
     if base64url_encode(data) != text:
@@ -70,4 +72,5 @@ def base64url_decode(text: str) -> bytes:
 
 def base64url_encode(data: bytes) -> str:
     """Encodes as unpadded base64url (RFC 7515 section 2)."""
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode("ascii")
+    standard = binascii.b2a_base64(data, newline=False).decode("ascii")
+    return standard.rstrip("=").translate(_TO_URL_SAFE)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ipaddress
 import re
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Self
 
 from spire_bridge.errors import EXIT_USAGE, BridgeError
@@ -45,7 +44,7 @@ class ServerAddress:
     """The address of a server: its own socket, or else `remote`, which speaks TLS."""
 
     uri: str
-    socket_path: Path | None
+    socket_path: str | None
     remote: RemoteServer | None
 
     @classmethod

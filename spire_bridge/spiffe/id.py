@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Self
 
 from spire_bridge.errors import BridgeError
+from spire_bridge.value import Value
 
 SCHEME = "spiffe://"
 MAX_ID_BYTES = 2048
@@ -23,8 +23,7 @@ class InvalidSpiffeId(BridgeError):
     code = "SPIFFE_ID_INVALID"
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class TrustDomain:
+class TrustDomain(Value):
     """A trust domain, by name: `example.org`.
 
     Raises `InvalidSpiffeId` for a name that section 2.1 does not allow.
@@ -32,7 +31,7 @@ class TrustDomain:
 
     name: str
 
-    def __post_init__(self) -> None:
+    def _check(self) -> None:
         if not self.name:
             raise InvalidSpiffeId("trust domain is missing")
         if len(self.name) > MAX_TRUST_DOMAIN_BYTES:
@@ -57,8 +56,7 @@ class TrustDomain:
         return self.name
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class SpiffeId:
+class SpiffeId(Value):
     """A SPIFFE ID: a trust domain and a path, which is empty or starts with a slash.
 
     Raises `InvalidSpiffeId` for a path that section 2.2 does not allow, and for an ID
@@ -68,7 +66,7 @@ class SpiffeId:
     trust_domain: TrustDomain
     path: str = ""
 
-    def __post_init__(self) -> None:
+    def _check(self) -> None:
         if self.path:
             _check_path(self.path)
         if len(SCHEME) + len(self.trust_domain.name) + len(self.path) > MAX_ID_BYTES:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -17,6 +16,7 @@ from spire_bridge.jose.errors import InvalidToken
 from spire_bridge.jose.strict_json import is_integer
 from spire_bridge.spiffe.errors import InvalidSvid, UntrustedSvid
 from spire_bridge.spiffe.id import InvalidSpiffeId, SpiffeId, TrustDomain
+from spire_bridge.value import Value
 
 if TYPE_CHECKING:  # parsing needs no keys: reading a token must not load cryptography
     from spire_bridge.spiffe.jwt_bundle import JwtAuthority, JwtBundle
@@ -30,15 +30,16 @@ _HEADERS = frozenset({"alg", "kid", "typ"})
 _TYPES = ("JWT", "JOSE")  # a tuple: what a token says may be unhashable
 
 
-@dataclass(frozen=True, slots=True)
-class UnverifiedJwtSvid:
+class UnverifiedJwtSvid(Value):
     """A well-formed JWT-SVID whose signature, audience and time nobody has checked.
 
     Times are seconds since the epoch. `hint` comes from the Workload API, not from
     the token.
     """
 
-    token: str = field(repr=False)
+    _hidden = ("token", "claims")
+
+    token: str
     spiffe_id: SpiffeId
     audience: tuple[str, ...]
     expires_at: int
@@ -47,7 +48,7 @@ class UnverifiedJwtSvid:
     issuer: str | None
     algorithm: str
     key_id: str | None
-    claims: Mapping[str, Any] = field(repr=False)
+    claims: Mapping[str, Any]
     hint: str = ""
 
     @classmethod
@@ -73,18 +74,19 @@ class UnverifiedJwtSvid:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class JwtSvid:
+class JwtSvid(Value):
     """A proven JWT-SVID: signed by its trust domain, for this audience, valid at `now`.
 
     Made by `verify_jwt_svid` alone.
     """
 
-    token: str = field(repr=False)
+    _hidden = ("token", "claims")
+
+    token: str
     spiffe_id: SpiffeId
     audience: tuple[str, ...]
     expires_at: int
-    claims: Mapping[str, Any] = field(repr=False)
+    claims: Mapping[str, Any]
 
 
 def verify_jwt_svid(

@@ -80,7 +80,7 @@ class Forwarder:
     def target(self) -> str:
         """What gRPC calls the socket."""
         assert self._folder is not None, "the forwarder is not running"
-        return unix_target(self._folder / "socket")
+        return unix_target(str(self._folder / "socket"))
 
     async def __aenter__(self) -> Self:
         """Listens. Raises `FileFailure` where no socket can be made."""

@@ -33,7 +33,7 @@ async def answer(pending: Awaitable[Any], peer: Peer) -> Any:
             raise
         raise Canceled("the call was ended on this side") from None
     except grpc.aio.AioRpcError as error:
-        raise error_of(error, peer) from None
+        raise error_of(error.code().name, error.details() or "", peer) from None
     if message is _END_OF_STREAM:
         raise StreamEnded(f"the {peer.program} ended the stream")
     if message is None:

@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
-
-import grpc
-
 from spire_bridge.errors import (
     EXIT_FAILURE,
     EXIT_NOT_PERMITTED,
@@ -15,6 +10,7 @@ from spire_bridge.errors import (
     BridgeError,
 )
 from spire_bridge.transport.unix_socket import SocketProblem, socket_problem
+from spire_bridge.value import Value
 
 
 class RpcError(BridgeError):
@@ -113,8 +109,7 @@ class TrustDomainMismatch(UnexpectedAnswer):
     exit_status = EXIT_USAGE
 
 
-@dataclass(frozen=True, slots=True)
-class Peer:
+class Peer(Value):
     """Whom a call goes to, in the words of its error messages.
 
     `program` is what runs there ("agent"), `api` what it serves ("Workload API").
@@ -124,40 +119,39 @@ class Peer:
     program: str
     api: str
     address: str
-    socket_path: Path | None
+    socket_path: str | None
     denied: str
     denied_hint: str
     unimplemented_hint: str
     access_hint: str
 
 
-def error_of(rpc_error: grpc.aio.AioRpcError, peer: Peer) -> RpcError:
-    """Translates what gRPC raised for a call to `peer`."""
-    status, details = rpc_error.code(), rpc_error.details() or ""
+def error_of(status: str, details: str, peer: Peer) -> RpcError:
+    """What a call to `peer` ended with: gRPC's name of a status other than OK, and its text."""
     program = peer.program
     match status:
-        case grpc.StatusCode.UNAVAILABLE:
+        case "UNAVAILABLE":
             message = f"the {peer.api} at {peer.address} can't be reached"
             return socket_error(peer) or Unavailable(
                 _with_details(message, details), hint=f"is the {program} running?"
             )
-        case grpc.StatusCode.PERMISSION_DENIED:
+        case "PERMISSION_DENIED":
             return PermissionDenied(_with_details(peer.denied, details), hint=peer.denied_hint)
-        case grpc.StatusCode.DEADLINE_EXCEEDED:
+        case "DEADLINE_EXCEEDED":
             return DeadlineExceeded(
                 _with_details(f"the {program} did not answer in time", details),
                 hint=f"look at the {program}'s log, or allow more time",
             )
-        case grpc.StatusCode.INVALID_ARGUMENT:
+        case "INVALID_ARGUMENT":
             return InvalidArgument(_with_details(f"the {program} refused the request", details))
-        case grpc.StatusCode.UNIMPLEMENTED:
+        case "UNIMPLEMENTED":
             return Unimplemented(
                 _with_details(f"the {program} does not offer this call", details),
                 hint=peer.unimplemented_hint,
             )
-        case grpc.StatusCode.CANCELLED:
+        case "CANCELLED":
             return Canceled(_with_details("the call was cancelled", details))
-    return RpcError(_with_details(f"the call failed with {status.name}", details))
+    return RpcError(_with_details(f"the call failed with {status}", details))
 
 
 def socket_error(peer: Peer) -> Unavailable | None:

@@ -5,19 +5,17 @@ from __future__ import annotations
 import os
 import stat
 from enum import Enum, auto
-from pathlib import Path
-from urllib.parse import quote, unquote_to_bytes
 
 MAX_SOCKET_PATH_BYTES = 107  # what the kernel's sockaddr_un holds
 
 
-def unix_path(rest: str) -> Path:
+def unix_path(rest: str) -> str:
     """The path in what follows `unix:`, which is `/path` or `///path`, percent-encoded or not.
 
     Raises `ValueError` with what is wrong, as the end of a sentence about the address.
     """
     encoded = rest.removeprefix("//") if rest.startswith("///") else rest
-    path = os.fsdecode(unquote_to_bytes(encoded))
+    path = _percent_decoded(encoded)
     if not path.startswith("/") or path.startswith("//") or path == "/":
         raise ValueError("unix: needs an absolute path and no authority")
     if "\0" in path or len(os.fsencode(path)) > MAX_SOCKET_PATH_BYTES:
@@ -25,11 +23,21 @@ def unix_path(rest: str) -> Path:
             f"has a path that is no socket's: it has a null byte"
             f" or over {MAX_SOCKET_PATH_BYTES} bytes"
         )
-    return Path(path)
+    return "/" + "/".join(part for part in path.split("/") if part not in {"", "."})
 
 
-def unix_target(path: Path) -> str:
+def _percent_decoded(text: str) -> str:
+    if "%" not in text:
+        return text
+    from urllib.parse import unquote_to_bytes
+
+    return os.fsdecode(unquote_to_bytes(text))
+
+
+def unix_target(path: str) -> str:
     """What gRPC calls the socket."""
+    from urllib.parse import quote
+
     return f"unix:{quote(os.fsencode(path))}"
 
 
@@ -42,10 +50,10 @@ class SocketProblem(Enum):
     FORBIDDEN = auto()  # this user may not open it
 
 
-def socket_problem(path: Path) -> SocketProblem | None:
+def socket_problem(path: str) -> SocketProblem | None:
     """What is wrong with a socket, as far as looking at it tells."""
     try:
-        mode = path.stat().st_mode
+        mode = os.stat(path).st_mode  # noqa: PTH116 - pathlib would be loaded for this alone
     except FileNotFoundError:
         return SocketProblem.MISSING
     except PermissionError:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Self
 
 from spire_bridge.errors import EXIT_USAGE, BridgeError
 from spire_bridge.transport.unix_socket import MAX_SOCKET_PATH_BYTES as MAX_SOCKET_PATH_BYTES
 from spire_bridge.transport.unix_socket import unix_path, unix_target
+from spire_bridge.value import Value
 
 SOCKET_VARIABLE = "SPIFFE_ENDPOINT_SOCKET"
 _HINT = "use unix:///path/to/agent.sock or tcp://127.0.0.1:8000"
@@ -24,16 +22,21 @@ class InvalidAddress(BridgeError):
     exit_status = EXIT_USAGE
 
 
-@dataclass(frozen=True, slots=True)
-class EndpointAddress:
-    """The address of a Workload API endpoint.
-
-    `target` is what gRPC calls it; `socket_path` is None for TCP.
-    """
+class EndpointAddress(Value):
+    """The address of a Workload API endpoint: a socket's path, or an IP address and a port."""
 
     uri: str
-    target: str
-    socket_path: Path | None
+    socket_path: str | None
+    tcp: tuple[str, int] | None
+
+    @property
+    def target(self) -> str:
+        """What gRPC calls it."""
+        if self.socket_path is not None:
+            return unix_target(self.socket_path)
+        assert self.tcp is not None
+        host, port = self.tcp
+        return f"ipv6:[{host}]:{port}" if ":" in host else f"ipv4:{host}:{port}"
 
     @classmethod
     def parse(cls, uri: str) -> Self:
@@ -70,10 +73,12 @@ class EndpointAddress:
             path = unix_path(rest)
         except ValueError as error:
             raise InvalidAddress(f"Workload API address {error}", hint=_HINT) from None
-        return cls(uri, unix_target(path), path)
+        return cls(uri, path, None)
 
     @classmethod
     def _tcp(cls, uri: str, rest: str) -> Self:
+        import ipaddress
+
         host, colon, port = rest.removeprefix("//").rpartition(":")
         bracketed = host.startswith("[") and host.endswith("]")
         try:
@@ -87,7 +92,7 @@ class EndpointAddress:
                 "Workload API address tcp: needs an IP address and a port, and nothing else",
                 hint=_HINT,
             )
-        return cls(uri, f"{'ipv6' if bracketed else 'ipv4'}:{host}:{port}", None)
+        return cls(uri, None, (host.strip("[]"), int(port)))
 
     def __str__(self) -> str:
         return self.uri

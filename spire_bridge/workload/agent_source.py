@@ -14,7 +14,8 @@ from spire_bridge.spiffe.id import TrustDomain
 from spire_bridge.spiffe.jwt_bundle import JwtBundle
 from spire_bridge.spiffe.x509_bundle import X509Bundle
 from spire_bridge.transport.rpc_errors import TrustDomainMismatch
-from spire_bridge.workload.client import DEFAULT_TIMEOUT_SECONDS, WorkloadClient
+from spire_bridge.workload.calls import DEFAULT_TIMEOUT_SECONDS
+from spire_bridge.workload.client import WorkloadClient
 from spire_bridge.workload.messages import BundleSet
 
 _log = logging.getLogger(__name__)

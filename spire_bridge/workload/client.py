@@ -16,21 +16,23 @@ from spire_bridge.spiffe.id import SpiffeId
 from spire_bridge.spiffe.jwt_svid import UnverifiedJwtSvid
 from spire_bridge.transport.channel import open_local_channel
 from spire_bridge.transport.rpc import answer
-from spire_bridge.transport.rpc_errors import Canceled, InvalidArgument
+from spire_bridge.transport.rpc_errors import Canceled
 from spire_bridge.workload import messages
 from spire_bridge.workload.address import EndpointAddress
+from spire_bridge.workload.calls import (
+    DEFAULT_TIMEOUT_SECONDS,
+    SECURITY_HEADER,
+    audience_names,
+    check_text,
+)
 from spire_bridge.workload.errors import agent_at
+from spire_bridge.workload.jwt_svids import checked_jwt_svids
 from spire_bridge.workload.messages import BundleSet, ValidatedJwtSvid, X509Context
 from spire_bridge.workload.watch import Watch
 
 if TYPE_CHECKING:
     from spire_bridge.spiffe.jwt_bundle import JwtBundle
     from spire_bridge.spiffe.x509_bundle import X509Bundle
-
-DEFAULT_TIMEOUT_SECONDS = 10.0
-
-# Keeps a forged request from reaching the endpoint (Workload Endpoint, section 3).
-_SECURITY_HEADER = (("workload.spiffe.io", "true"),)
 
 T = TypeVar("T")
 
@@ -87,11 +89,11 @@ class WorkloadClient:
         wanted = SpiffeId.parse(spiffe_id) if isinstance(spiffe_id, str) else spiffe_id
         request = pb.JWTSVIDRequest(audience=names, spiffe_id=str(wanted) if wanted else "")
         response = await self._call(self._stub.FetchJWTSVID, request)
-        return messages.jwt_svids(response, names, wanted, self._clock())
+        return checked_jwt_svids(response.svids, names, wanted, self._clock())
 
     async def validate_jwt_svid(self, token: str, audience: str) -> ValidatedJwtSvid:
         """Has the agent verify `token` for `audience`; raises `InvalidArgument` if it refuses."""
-        _check_text(token, audience)
+        check_text(token, audience)
         request = pb.ValidateJWTSVIDRequest(svid=token, audience=audience)
         response = await self._call(self._stub.ValidateJWTSVID, request)
         return messages.validated_jwt_svid(response)
@@ -125,7 +127,7 @@ class WorkloadClient:
         return self._watch(_X509_BUNDLES, on_state)
 
     async def _call(self, method: Any, request: Any) -> Any:
-        call = method(request, timeout=self.timeout, metadata=_SECURITY_HEADER)
+        call = method(request, timeout=self.timeout, metadata=(SECURITY_HEADER,))
         return await answer(call, self._agent)
 
     async def _first(self, stream: _Stream[T]) -> T:
@@ -148,7 +150,7 @@ class WorkloadClient:
     def _open(self, stream: _Stream[T], **options: Any) -> grpc.aio.UnaryStreamCall[Any, Any]:
         method = getattr(self._stub, stream.method)
         call: grpc.aio.UnaryStreamCall[Any, Any] = method(
-            stream.request(), metadata=_SECURITY_HEADER, **options
+            stream.request(), metadata=(SECURITY_HEADER,), **options
         )
         return call
 
@@ -165,20 +167,3 @@ class _Stream(Generic[T]):
 _JWT_BUNDLES = _Stream("FetchJWTBundles", pb.JWTBundlesRequest, messages.jwt_bundles)
 _X509_CONTEXT = _Stream("FetchX509SVID", pb.X509SVIDRequest, messages.x509_context)
 _X509_BUNDLES = _Stream("FetchX509Bundles", pb.X509BundlesRequest, messages.x509_bundles)
-
-
-def audience_names(audience: Iterable[str]) -> tuple[str, ...]:
-    """The audience as the API wants it: one name or more, in order, each once."""
-    names = (audience,) if isinstance(audience, str) else tuple(dict.fromkeys(audience))
-    if not names or not all(names):
-        raise InvalidArgument("at least one audience is needed, and none may be empty")
-    _check_text(*names)
-    return names
-
-
-def _check_text(*texts: str) -> None:
-    """Raises `InvalidArgument` for what UTF-8 can't hold, such as stray bytes of a command line."""
-    try:
-        "".join(texts).encode()
-    except UnicodeEncodeError:
-        raise InvalidArgument("an audience or token is not valid text") from None

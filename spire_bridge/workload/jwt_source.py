@@ -16,7 +16,8 @@ from spire_bridge.spiffe.jwt_svid import UnverifiedJwtSvid
 from spire_bridge.transport.backoff import Backoff
 from spire_bridge.transport.rpc import is_being_cancelled
 from spire_bridge.transport.rpc_errors import Canceled, PermissionDenied
-from spire_bridge.workload.client import WorkloadClient, audience_names
+from spire_bridge.workload.calls import audience_names
+from spire_bridge.workload.client import WorkloadClient
 from spire_bridge.workload.errors import HintNotFound
 
 MAX_ENTRIES = 1024

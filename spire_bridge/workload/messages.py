@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from spire_bridge.errors import BridgeError
 from spire_bridge.spiffe.id import InvalidSpiffeId, SpiffeId, TrustDomain
-from spire_bridge.spiffe.jwt_svid import UnverifiedJwtSvid
 from spire_bridge.transport.rpc_errors import UnexpectedAnswer
 
 if TYPE_CHECKING:  # a command that fetches a token loads neither X.509 nor key handling
@@ -74,36 +73,6 @@ class ValidatedJwtSvid:
 
     spiffe_id: SpiffeId
     claims: Mapping[str, Any]
-
-
-def jwt_svids(
-    response: Any, audience: Iterable[str], spiffe_id: SpiffeId | None, now: float
-) -> tuple[UnverifiedJwtSvid, ...]:
-    """The tokens of a FetchJWTSVID response, checked to be what was asked for."""
-    svids = tuple(
-        _jwt_svid(message, frozenset(audience), spiffe_id, now) for message in response.svids
-    )
-    if not svids:
-        raise UnexpectedAnswer("the agent answered without any JWT-SVID")
-    return svids
-
-
-def _jwt_svid(
-    message: Any, audience: frozenset[str], spiffe_id: SpiffeId | None, now: float
-) -> UnverifiedJwtSvid:
-    svid = UnverifiedJwtSvid.parse(message.svid, hint=message.hint)
-    if str(svid.spiffe_id) != message.spiffe_id:
-        raise UnexpectedAnswer("the agent sent a token whose subject is not the ID it names")
-    if spiffe_id is not None and svid.spiffe_id != spiffe_id:
-        raise UnexpectedAnswer("the agent sent a token for another SPIFFE ID than was asked for")
-    if not audience.issubset(svid.audience):
-        raise UnexpectedAnswer("the agent sent a token for another audience than was asked for")
-    if svid.expires_at <= now:
-        raise UnexpectedAnswer(
-            "the agent sent a token that has expired",
-            hint="do the clocks of this machine and of the SPIRE server agree?",
-        )
-    return svid
 
 
 def validated_jwt_svid(response: Any) -> ValidatedJwtSvid:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -25,7 +23,7 @@ from spire_bridge.transport.unix_socket import MAX_SOCKET_PATH_BYTES
 )
 def test_the_forms_of_an_address(uri: str, path: str, target: str) -> None:
     address = ServerAddress.parse(uri)
-    assert (address.socket_path, address.target, str(address)) == (Path(path), target, uri)
+    assert (address.socket_path, address.target, str(address)) == (path, target, uri)
     assert address.remote is None
 
 
@@ -131,7 +129,7 @@ def test_any_text_is_an_address_or_an_error(prefix: str, rest: str) -> None:
         return
     assert (address.socket_path is None) is (address.remote is not None)
     if address.socket_path is not None:
-        assert address.socket_path.is_absolute()
+        assert address.socket_path.startswith("/")
 
 
 _label = st.from_regex(r"[a-z]([a-z0-9-]{0,20}[a-z0-9])?", fullmatch=True)

@@ -19,6 +19,7 @@ from spire_bridge.sandbox.x509_authority import X509Authority, certificate_der
 from spire_bridge.spiffe.errors import InvalidBundle
 from spire_bridge.spiffe.id import SpiffeId, TrustDomain
 from spire_bridge.workload import messages
+from spire_bridge.workload.jwt_svids import checked_jwt_svids
 from spire_bridge.workload.messages import BundleSet, X509Context
 
 # cryptography warns of odd serial numbers and the like, which it accepts.
@@ -99,7 +100,7 @@ def test_mutated_tokens(token: bytes, name: str) -> None:
     response = pb.JWTSVIDResponse()
     response.svids.add(spiffe_id=name, svid=token.decode("ascii", "ignore"))
     try:
-        messages.jwt_svids(response, ["db"], None, time.time())
+        checked_jwt_svids(response.svids, ["db"], None, time.time())
     except BridgeError:
         return
 
@@ -125,7 +126,7 @@ def test_values_are_immutable() -> None:
         context.bundles.refused[PARTNER] = None  # type: ignore[index]
     response = pb.JWTSVIDResponse()
     response.svids.add(spiffe_id=WEB, svid=jwt_authority().issue(WEB, ["db"], 300).token)
-    (svid,) = messages.jwt_svids(response, ["db"], SpiffeId.parse(WEB), time.time())
+    (svid,) = checked_jwt_svids(response.svids, ["db"], SpiffeId.parse(WEB), time.time())
     with pytest.raises(TypeError):
         svid.claims["sub"] = "other"  # type: ignore[index]
 
