@@ -6,10 +6,10 @@ used. Everything else is reached by its module.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from spire_bridge.errors import BridgeError as BridgeError
     from spire_bridge.spiffe.id import SpiffeId as SpiffeId
     from spire_bridge.spiffe.id import TrustDomain as TrustDomain
@@ -40,5 +40,7 @@ __all__ = sorted([*_MODULES, "__version__"])
 
 def __getattr__(name: str) -> Any:
     if name in _MODULES:
+        from importlib import import_module
+
         return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import ClassVar
+
 
 EXIT_FAILURE = 1
 EXIT_USAGE = 2

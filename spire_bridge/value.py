@@ -8,7 +8,15 @@ else is a dataclass.
 from __future__ import annotations
 
 from operator import attrgetter
-from typing import Any, ClassVar, NoReturn, Self, dataclass_transform
+
+TYPE_CHECKING = False  # here and below `typing` is for the type checker, and takes as long to load
+if TYPE_CHECKING:
+    from typing import Any, ClassVar, NoReturn, Self
+    from typing import dataclass_transform as _made_like_dataclasses
+else:
+
+    def _made_like_dataclasses(**_):
+        return lambda made: made
 
 
 class _ValueType(type):
@@ -35,7 +43,7 @@ def _constructor(owner: type, fields: tuple[str, ...], defaults: dict[str, Any])
     return scope["__init__"]
 
 
-@dataclass_transform(frozen_default=True)
+@_made_like_dataclasses(frozen_default=True)
 class Value(metaclass=_ValueType):
     """A value whose fields are the annotated names of its class, as in a frozen dataclass.
 

@@ -7,14 +7,14 @@ import re
 import time
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
-_DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|s|m|h))+")
-_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
+_DURATION = r"(?:\d+(?:\.\d+)?(?:ms|s|m|h))+"
+_PART = r"(\d+(?:\.\d+)?)(ms|s|m|h)"
 
 
 def duration(text: str) -> float:
     """Seconds from `5`, `5s`, `1m30s` or `500ms`."""
     try:
-        seconds = float(text) if not _DURATION.fullmatch(text) else _sum_of_parts(text)
+        seconds = float(text) if not re.fullmatch(_DURATION, text) else _sum_of_parts(text)
     except ValueError:
         seconds = 0.0
     if not 0 < seconds <= 3600:
@@ -23,12 +23,12 @@ def duration(text: str) -> float:
 
 
 def _sum_of_parts(text: str) -> float:
-    return sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(text))
+    return sum(float(number) * _UNITS[unit] for number, unit in re.findall(_PART, text))
 
 
 def moment(text: str) -> float:
     """Seconds since the epoch from `2026-11-30T12:00:00Z` (RFC 3339), or from now: `+2h`."""
-    if text.startswith("+") and _DURATION.fullmatch(text, 1):
+    if text.startswith("+") and re.fullmatch(_DURATION, text[1:]):
         return time.time() + _sum_of_parts(text)
     from datetime import datetime
 

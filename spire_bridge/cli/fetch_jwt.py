@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING, Any
 
 from spire_bridge.cli.arguments import add_endpoint, add_output
 from spire_bridge.cli.command import Subparsers, add_command
 from spire_bridge.cli.output import from_now, print_json, print_note
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from spire_bridge.spiffe.jwt_svid import UnverifiedJwtSvid
 
 

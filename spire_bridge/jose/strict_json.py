@@ -10,9 +10,12 @@ from __future__ import annotations
 
 import json
 import math
-from typing import Any, NoReturn, TypeGuard
 
 from spire_bridge.jose.errors import InvalidJson
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, NoReturn, TypeGuard
 
 MAX_DEPTH = 32  # the decoder's own limit is the interpreter's, and differs between versions
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Self
 
 from spire_bridge.jose.compact import parse_compact
 from spire_bridge.jose.errors import InvalidToken
@@ -18,7 +17,10 @@ from spire_bridge.spiffe.errors import InvalidSvid, UntrustedSvid
 from spire_bridge.spiffe.id import InvalidSpiffeId, SpiffeId, TrustDomain
 from spire_bridge.value import Value
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:  # parsing needs no keys: reading a token must not load cryptography
+    from typing import Any, Self
+
     from spire_bridge.spiffe.jwt_bundle import JwtAuthority, JwtBundle
 
 ALGORITHMS = frozenset(

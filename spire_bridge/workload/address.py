@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import Self
 
 from spire_bridge.errors import EXIT_USAGE, BridgeError
 from spire_bridge.transport.unix_socket import MAX_SOCKET_PATH_BYTES as MAX_SOCKET_PATH_BYTES
 from spire_bridge.transport.unix_socket import unix_path, unix_target
 from spire_bridge.value import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Self
 
 SOCKET_VARIABLE = "SPIFFE_ENDPOINT_SOCKET"
 _HINT = "use unix:///path/to/agent.sock or tcp://127.0.0.1:8000"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable, Iterable
-from typing import TYPE_CHECKING, TypeVar
 
 from spire_bridge.spiffe.id import SpiffeId
 from spire_bridge.spiffe.jwt_svid import UnverifiedJwtSvid
@@ -15,16 +14,19 @@ from spire_bridge.workload.errors import HintNotFound
 from spire_bridge.workload.jwt_svids import checked_jwt_svids
 from spire_bridge.workload.quick_fetch import fetch_jwt_svid_messages
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:  # the gRPC library takes longer to load than a token takes to come
+    from typing import TypeVar
+
     from spire_bridge.spiffe.jwt_bundle import JwtBundle
     from spire_bridge.spiffe.x509_bundle import X509Bundle
     from spire_bridge.workload.client import WorkloadClient
     from spire_bridge.workload.messages import BundleSet, X509Context
 
+    T = TypeVar("T")
+
 # What the gRPC library is given at least, when it is asked for an answer that was not understood.
 _LEAST_SECONDS = 0.1
-
-T = TypeVar("T")
 
 
 def fetch_jwt_svids(
