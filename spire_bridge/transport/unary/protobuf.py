@@ -8,7 +8,9 @@ from spire_bridge.transport.unary.errors import NotUnderstood
 
 _VARINT, _FIXED64, _LENGTH_DELIMITED, _FIXED32 = 0, 1, 2, 5
 _FIXED_BYTES = {_FIXED64: 8, _FIXED32: 4}
+_MAX_NUMBER = (1 << 29) - 1
 _MAX_VARINT_BYTES = 10
+_MAX_SHORT_BYTES = 5  # of tags and lengths, which have 32 bits
 
 
 def encode(number: int, text: str) -> bytes:
@@ -25,15 +27,15 @@ def decode(message: bytes) -> Iterator[tuple[int, bytes]]:
     """
     at = 0
     while at < len(message):
-        tag, at = _read_varint(message, at)
+        tag, at = _read_varint(message, at, _MAX_SHORT_BYTES)
         number, kind = tag >> 3, tag & 7
-        if not number:
-            raise NotUnderstood("field 0")
+        if not 0 < number <= _MAX_NUMBER:
+            raise NotUnderstood("field number")
         if kind == _VARINT:
-            _, at = _read_varint(message, at)
+            _, at = _read_varint(message, at, _MAX_VARINT_BYTES)
             continue
         if kind == _LENGTH_DELIMITED:
-            length, at = _read_varint(message, at)
+            length, at = _read_varint(message, at, _MAX_SHORT_BYTES)
         elif kind in _FIXED_BYTES:
             length = _FIXED_BYTES[kind]
         else:
@@ -62,10 +64,10 @@ def _varint(value: int) -> bytes:
     return bytes(encoded)
 
 
-def _read_varint(message: bytes, at: int) -> tuple[int, int]:
+def _read_varint(message: bytes, at: int, max_bytes: int) -> tuple[int, int]:
     """A varint and where it ends."""
     value = 0
-    for count, byte in enumerate(message[at : at + _MAX_VARINT_BYTES]):
+    for count, byte in enumerate(message[at : at + max_bytes]):
         value |= (byte & 0x7F) << 7 * count
         if not byte & 0x80:
             return value, at + count + 1
