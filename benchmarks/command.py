@@ -11,11 +11,12 @@ from pathlib import Path
 
 from benchmarks.child import Child
 from benchmarks.spire import AUDIENCE, MISSING, fetch_command, spire
-from benchmarks.table import Row
+from benchmarks.table import Row, Target
 
 ROUNDS = 31
 
 _WHAT = "`spire-bridge fetch jwt`, a process"
+_NOT_SLOWER = Target(1.0)
 _SPIRE_BRIDGE = Path(sys.executable).with_name("spire-bridge")
 
 # Of an installed program the byte code is on disk: the first round writes it.
@@ -30,7 +31,8 @@ def run() -> Iterator[Row]:
         else:
             for agent, where in ((real.address, "SPIRE's agent"), (address, "sandbox agent")):
                 ours, theirs = _alternating(_ours(agent), fetch_command(real.client, agent))
-                yield _compared(f"{_WHAT}, {where}", ours, theirs, "`spire-agent api fetch jwt`")
+                beside = "`spire-agent api fetch jwt`"
+                yield _compared(f"{_WHAT}, {where}", ours, theirs, beside, _NOT_SLOWER)
         imports = [sys.executable, "-c", "import asyncio, grpc.aio"]
         ours, floor = _alternating(_ours(address), imports)
         yield _compared(f"{_WHAT}, sandbox agent", ours, floor, "`import asyncio, grpc.aio`")
@@ -42,8 +44,10 @@ def _ours(address: str) -> list[str]:
     return [str(_SPIRE_BRIDGE), "fetch", "jwt", "--audience", AUDIENCE, "--socket", address]
 
 
-def _compared(what: str, ours: list[float], other: list[float], beside: str) -> Row:
-    return Row.compared(what, ours, other, unit="ms", beside=beside)
+def _compared(
+    what: str, ours: list[float], other: list[float], beside: str, target: Target | None = None
+) -> Row:
+    return Row.compared(what, ours, other, unit="ms", beside=beside, target=target)
 
 
 def _alternating(ours: Sequence[str], other: Sequence[str]) -> tuple[list[float], list[float]]:

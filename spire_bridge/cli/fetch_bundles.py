@@ -50,10 +50,11 @@ def run(arguments: argparse.Namespace) -> int:
 def _bundle_json(
     trust_domain: TrustDomain, jwt: BundleSet[JwtBundle], x509: BundleSet[X509Bundle]
 ) -> dict[str, Any]:
-    authorities = jwt[trust_domain].authorities.values() if trust_domain in jwt else ()
-    keys = [{**a.key.to_jwk(), "kid": a.key_id, "alg": a.key.algorithm} for a in authorities]
+    from spire_bridge.credentials.jwt_bundles import jwk_set
+
+    keys = jwk_set(jwt[trust_domain]) if trust_domain in jwt else {"keys": []}
     pem = x509[trust_domain].pem().decode() if trust_domain in x509 else ""
-    return {"jwt_keys": {"keys": keys}, "x509_authorities": pem}
+    return {"jwt_keys": keys, "x509_authorities": pem}
 
 
 def _print_bundle(

@@ -6,11 +6,14 @@ import grp
 import os
 import pwd
 from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Self
 
 from spire_bridge.errors import EXIT_USAGE, BridgeError
+from spire_bridge.value import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pathlib import Path
+    from typing import Self
 
 # The number above it is chown's -1.
 _MAX_NUMBER = 2**32 - 2
@@ -24,8 +27,7 @@ class OwnerFailure(BridgeError):
     exit_status = EXIT_USAGE
 
 
-@dataclass(frozen=True, slots=True)
-class Owner:
+class Owner(Value):
     """A user and a group by number; -1 for the one of this process."""
 
     uid: int = -1

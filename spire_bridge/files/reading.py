@@ -5,14 +5,17 @@ from __future__ import annotations
 import os
 import stat
 import sys
-from pathlib import Path
 
 from spire_bridge.files.errors import FileFailure
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pathlib import Path
 
 STANDARD_INPUT = "-"
 
 
-def read_limited(path: Path, *, max_bytes: int) -> bytes:
+def read_limited(path: Path | str, *, max_bytes: int) -> bytes:
     """The content of a regular file of at most `max_bytes`. Raises `FileFailure`."""
     try:
         # O_NONBLOCK: opening a pipe that nobody writes to must not hang
@@ -36,7 +39,7 @@ def read_limited(path: Path, *, max_bytes: int) -> bytes:
 def read_input(name: str, *, max_bytes: int) -> bytes:
     """The content of a regular file, or of standard input for `-`. Raises `FileFailure`."""
     if name != STANDARD_INPUT:
-        return read_limited(Path(name), max_bytes=max_bytes)
+        return read_limited(name, max_bytes=max_bytes)
     if sys.stdin is None:
         raise FileFailure("standard input is closed")
     data = sys.stdin.buffer.read(max_bytes + 1)

@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator
@@ -48,6 +49,28 @@ def environment(**changes: str) -> dict[str, str]:
     """This process's environment without what would steer the program."""
     kept = {name: value for name, value in os.environ.items() if name not in _STEERING}
     return {**kept, "PYTHONPATH": str(ROOT), **changes}
+
+
+LOADED = """
+import sys
+from spire_bridge.cli.main import main
+try:
+    main(sys.argv[1:])
+except SystemExit:
+    pass
+print(*sys.modules, file=sys.stderr)
+"""
+
+
+def loaded(*arguments: str) -> set[str]:
+    """The modules that a command has loaded when it ends."""
+    ended = subprocess.run(
+        [sys.executable, "-c", LOADED, *arguments],
+        capture_output=True,
+        env=environment(),
+        check=True,
+    )
+    return set(ended.stderr.decode().splitlines()[-1].split())
 
 
 async def run(*arguments: str, given: bytes = b"", **changes: str) -> Ended:

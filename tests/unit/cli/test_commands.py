@@ -8,11 +8,10 @@ import json
 import shutil
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator
 
 import pytest
-from command_line import PROGRAM, environment, run
+from command_line import PROGRAM, environment, loaded, run
 
 from spire_bridge.cli.arguments import duration, port
 from spire_bridge.cli.main import build_parser, main
@@ -201,28 +200,6 @@ def test_completion(shell: str) -> None:
         assert subprocess.run([shell, "-n"], input=script, check=False).returncode == 0
 
 
-LOADED = """
-import sys
-from spire_bridge.cli.main import main
-try:
-    main(sys.argv[1:])
-except SystemExit:
-    pass
-print(*sys.modules, file=sys.stderr)
-"""
-
-
-def loaded(*arguments: str) -> set[str]:
-    """The modules that a command has loaded when it ends."""
-    ended = subprocess.run(
-        [sys.executable, "-c", LOADED, *arguments],
-        capture_output=True,
-        env=environment(),
-        check=True,
-    )
-    return set(ended.stderr.decode().splitlines()[-1].split())
-
-
 HEAVY = {"grpc", "joserfc", "cryptography", "httptools", "yaml", "msgspec", "prometheus_client"}
 
 
@@ -231,7 +208,23 @@ def test_what_asks_nobody_loads_no_library(arguments: list[str]) -> None:
     assert loaded(*arguments).isdisjoint(HEAVY)
 
 
-def test_fetching_a_token_loads_only_what_fetching_takes() -> None:
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_command_alone_is_the_one_among_all(name: str) -> None:
+    words = name.split()
+    alone, whole = build_parser(words), build_parser()
+    assert {other.split()[0] for other, _ in parsers(alone)} == {words[0]}
+    assert len(list(parsers(alone))) == (3 if words[0] == "config" else 1)
+    assert dict(parsers(alone))[name].format_help() == dict(parsers(whole))[name].format_help()
+    assert alone.format_usage() == whole.format_usage()
+
+
+def test_a_command_loads_no_other() -> None:
+    ours = {name for name in loaded("version") if name.startswith("spire_bridge.cli.")}
+    rest = {"main", "command", "help_text", "arguments", "output"}
+    assert ours == {f"spire_bridge.cli.{name}" for name in {"version", *rest}}
+
+
+def test_where_no_agent_is_found_only_what_asking_takes_is_loaded() -> None:
     modules = loaded("fetch", "jwt", "--audience", "a", "--socket", "unix:///nowhere.sock")
     assert "grpc" in modules
     assert modules.isdisjoint({"joserfc", "httptools", "yaml", "msgspec", "prometheus_client"})
