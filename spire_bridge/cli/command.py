@@ -48,8 +48,12 @@ def add_command(
     summary: str,
     description: str | None = None,
     examples: str = "",
+    is_brief: bool = False,
 ) -> argparse.ArgumentParser:
-    """Adds a command whose `--help` ends with examples; `run` is None if it has subcommands."""
+    """Adds a command whose `--help` ends with examples; `run` is None if it has subcommands.
+
+    A brief one is over before it has made any garbage that is worth looking for.
+    """
     parser: argparse.ArgumentParser = subparsers.action.add_parser(
         name,
         help=summary,
@@ -58,7 +62,7 @@ def add_command(
         formatter_class=HelpFormatter,
     )
     if run is not None:
-        parser.set_defaults(run=run)
+        parser.set_defaults(run=run, is_brief=is_brief)
     return parser
 
 

@@ -21,6 +21,7 @@ def add_parser(subparsers: Subparsers) -> None:
         "jwt",
         run=run,
         summary="fetch JWT-SVIDs",
+        is_brief=True,
         description="""
         Fetch a JWT-SVID for each of the workload's identities, or for one of them. The
         tokens go to standard output, one a line; what they are goes to standard error.

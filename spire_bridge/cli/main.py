@@ -19,8 +19,6 @@ _COMMANDS = (
     *("trust", "config", "completion", "version"),
 )
 
-_GARBAGE_THRESHOLD = 10_000  # new objects; the default is 700, or 2,000 since Python 3.13
-
 _EPILOG = """\
 exit status: 0 done, 1 failed, 2 wrong usage or configuration, 3 no identity issued by
 SPIRE, 4 unavailable (trying again may help)
@@ -35,7 +33,8 @@ def build_parser(words: Sequence[str] = ()) -> argparse.ArgumentParser:
         epilog=_EPILOG,
         formatter_class=HelpFormatter,
     )
-    parser.set_defaults(whole=build_parser)  # for completion, which describes it all
+    # The whole is for completion, which describes it all.
+    parser.set_defaults(whole=build_parser, is_brief=False)
     Subparsers(parser, words).load({name: name for name in _COMMANDS})
     return parser
 
@@ -44,13 +43,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs a command line, by default that of this process, and returns its exit status."""
     if argv is not None:
         return _status(argv)
-    # A short command makes no garbage that is worth looking for, neither while it loads nor at
-    # its end, where the interpreter would look through all that is there.
-    gc.set_threshold(_GARBAGE_THRESHOLD)
+    gc.disable()  # what is loaded stays
     try:
         return _status(sys.argv[1:])
     finally:
-        gc.freeze()
+        gc.freeze()  # or the interpreter looks for garbage once more, in all that there is
 
 
 def _status(words: Sequence[str]) -> int:
@@ -73,6 +70,8 @@ def _run(parser: argparse.ArgumentParser, words: Sequence[str]) -> int:
     except SystemExit:
         print(end="", flush=True)
         raise
+    if not arguments.is_brief:
+        gc.enable()
     try:
         status: int = arguments.run(arguments)
     except BridgeError as error:
