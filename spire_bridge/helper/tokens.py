@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from spire_bridge.helper.identity import Identity
 from spire_bridge.helper.lifetime import Jitter, half_life
 from spire_bridge.spiffe.jwt_svid import UnverifiedJwtSvid
-from spire_bridge.workload.client import WorkloadClient, audience_names
+from spire_bridge.workload.calls import audience_names
+from spire_bridge.workload.client import WorkloadClient
 
 
 @dataclass(frozen=True, slots=True)

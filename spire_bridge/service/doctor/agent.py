@@ -7,6 +7,7 @@ import socket
 import stat
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace
+from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
 
@@ -59,7 +60,7 @@ def check_socket(context: Context) -> tuple[Context, tuple[Finding, ...]]:
         ) from None
     seen = str(address)
     if path is not None:
-        status = path.stat()
+        status = Path(path).stat()
         mode = stat.S_IMODE(status.st_mode)
         seen = f"{address}, mode {mode:04o}, owner {status.st_uid}:{status.st_gid}"
     asked = replace(context.asked, address=address.uri)
