@@ -8,18 +8,32 @@ import time
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _DURATION = r"(?:\d+(?:\.\d+)?(?:ms|s|m|h))+"
+_MAX_LIFETIME_SECONDS = 366 * 86_400
 _PART = r"(\d+(?:\.\d+)?)(ms|s|m|h)"
 
 
 def duration(text: str) -> float:
     """Seconds from `5`, `5s`, `1m30s` or `500ms`."""
-    try:
-        seconds = float(text) if not re.fullmatch(_DURATION, text) else _sum_of_parts(text)
-    except ValueError:
-        seconds = 0.0
+    seconds = _seconds(text)
     if not 0 < seconds <= 3600:
         raise argparse.ArgumentTypeError(f"{text!r} is not a duration such as 5s or 1m30s")
     return seconds
+
+
+def lifetime(text: str) -> int:
+    """Whole seconds from `3600`, `90m` or `12h`."""
+    seconds = _seconds(text)
+    if not 1 <= seconds <= _MAX_LIFETIME_SECONDS or seconds % 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a lifetime such as 3600, 90m or 12h")
+    return int(seconds)
+
+
+def _seconds(text: str) -> float:
+    """0 for what is no length of time."""
+    try:
+        return _sum_of_parts(text) if re.fullmatch(_DURATION, text) else float(text)
+    except ValueError:
+        return 0.0
 
 
 def _sum_of_parts(text: str) -> float:

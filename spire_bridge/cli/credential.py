@@ -5,7 +5,10 @@ from __future__ import annotations
 from spire_bridge.cli.command import Subparsers, add_group
 
 # One module for each verifier, by the command's name.
-_COMMANDS: dict[str, str] = {}
+_COMMANDS = {
+    "aws": "credential_aws",
+    "roles-anywhere": "credential_roles_anywhere",
+}
 
 
 def add_parser(subparsers: Subparsers) -> None:

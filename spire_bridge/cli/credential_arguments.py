@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from spire_bridge.credentials.cache import AnswerCache
     from spire_bridge.spiffe.jwt_svid import UnverifiedJwtSvid
+    from spire_bridge.spiffe.x509_svid import X509Svid
     from spire_bridge.transport.outgoing import Outgoing
 
 
@@ -53,6 +54,17 @@ def add_cache(parser: argparse.ArgumentParser) -> None:
     where.add_argument("--no-cache", action="store_true", help="keep nothing on disk")
 
 
+def cache_key(arguments: argparse.Namespace, **depends: str) -> dict[str, str]:
+    """All that an answer depends on: agent, identity, audience, and what the caller names."""
+    return {
+        "agent": arguments.socket or os.environ.get("SPIFFE_ENDPOINT_SOCKET", ""),
+        "spiffe_id": arguments.spiffe_id or "",
+        "hint": arguments.hint or "",
+        "audience": arguments.audience or "",
+        **depends,
+    }
+
+
 def token_of(arguments: argparse.Namespace) -> UnverifiedJwtSvid:
     """A fresh JWT-SVID of the identity that the arguments name."""
     from spire_bridge.workload.one_shot import fetch_jwt_svid
@@ -63,6 +75,23 @@ def token_of(arguments: argparse.Namespace) -> UnverifiedJwtSvid:
         spiffe_id=arguments.spiffe_id,
         hint=arguments.hint,
         timeout=arguments.timeout,
+    )
+
+
+def x509_svid_of(arguments: argparse.Namespace) -> X509Svid:
+    """The X.509-SVID of the identity that the arguments name."""
+    from spire_bridge.workload.errors import IdentityNotFound
+    from spire_bridge.workload.one_shot import fetch_x509_context
+
+    context = fetch_x509_context(address=arguments.socket, timeout=arguments.timeout)
+    hint, spiffe_id = arguments.hint, arguments.spiffe_id
+    for svid in context.svids:
+        if hint in {None, svid.hint} and spiffe_id in {None, str(svid.spiffe_id)}:
+            return svid
+    offered = ", ".join(f"{svid.spiffe_id} {svid.hint}".strip() for svid in context.svids)
+    raise IdentityNotFound(
+        f"this workload has no X.509-SVID of {spiffe_id or f'hint {hint!r}'}",
+        hint=f"the agent sent: {offered}",
     )
 
 

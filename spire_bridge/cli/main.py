@@ -15,7 +15,7 @@ from spire_bridge.errors import EXIT_FAILURE, BridgeError
 # Each is a module that has `add_parser(subparsers)` and sets `run`, a function from the
 # arguments to an exit status. Rooms are imported inside of it: a command loads only what it uses.
 _COMMANDS = (
-    *("dev", "fetch", "validate", "helper", "serve", "publish", "status", "doctor"),
+    *("dev", "fetch", "validate", "helper", "credential", "serve", "publish", "status", "doctor"),
     *("trust", "config", "completion", "version"),
 )
 

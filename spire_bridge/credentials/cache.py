@@ -37,6 +37,14 @@ class Kept:
 
 
 @dataclass(frozen=True, slots=True)
+class _Entry:
+    """What is on disk: an answer and the time of its arrival."""
+
+    kept: Kept
+    kept_at: int
+
+
+@dataclass(frozen=True, slots=True)
 class AnswerCache:
     """A folder of answers that its owner alone can read.
 
@@ -59,39 +67,58 @@ class AnswerCache:
     ) -> Kept:
         """The kept answer for `key`, or a new one once less than `renew_seconds` of it are left.
 
-        `key` names all that the answer depends on. If a new one can't be obtained, the one
+        One whose whole life is short is renewed at half of it, and not at each call. `key`
+        names all that the answer depends on. If a new one can't be obtained, the one
         that is still valid is returned. Raises what `obtain` raises, and `FileFailure` for a
-        folder that others can write to.
+        folder that others can write to. A new answer that is over already is not kept.
         """
         file = self._folder() / f"{_digest(key)}.json"
-        kept = self._read(file)
-        if kept is not None and kept.expires_at - self.clock() > renew_seconds:
-            return kept
+        entry = self._read(file)
+        if entry is not None and not self._is_due(entry, renew_seconds):
+            return entry.kept
         with self._lock(file.with_suffix(".lock")):
-            kept = self._read(file)  # by whoever held the lock
-            if kept is not None and kept.expires_at - self.clock() > renew_seconds:
-                return kept
+            entry = self._read(file)  # by whoever held the lock
+            if entry is not None and not self._is_due(entry, renew_seconds):
+                return entry.kept
             try:
                 new = obtain()
             except BridgeError:
-                if kept is not None:
-                    return kept
+                if entry is not None:
+                    return entry.kept
                 raise
-            entry = {"version": _FORMAT, "expires_at": new.expires_at, "content": new.content}
-            write_atomically(file, json.dumps(entry).encode(), mode=0o600)
+            if new.expires_at > self.clock():
+                self._write(file, new)
             return new
 
-    def _read(self, file: Path) -> Kept | None:
+    def _is_due(self, entry: _Entry, renew_seconds: float) -> bool:
+        life = entry.kept.expires_at - entry.kept_at
+        return entry.kept.expires_at - self.clock() <= min(renew_seconds, life / 2)
+
+    def _write(self, file: Path, new: Kept) -> None:
+        entry = {
+            "version": _FORMAT,
+            "kept_at": int(self.clock()),
+            "expires_at": new.expires_at,
+            "content": new.content,
+        }
+        write_atomically(file, json.dumps(entry).encode(), mode=0o600)
+
+    def _read(self, file: Path) -> _Entry | None:
         """None for what is not there, not ours to trust, or over."""
         try:
             entry = json.loads(read_limited(file, max_bytes=_MAX_BYTES))
             kept = Kept(entry["content"], entry["expires_at"])
+            kept_at = entry["kept_at"]
         except (FileFailure, ValueError, KeyError, TypeError):
             return None
-        well_formed = isinstance(kept.content, str) and isinstance(kept.expires_at, int)
+        well_formed = (
+            isinstance(kept.content, str)
+            and isinstance(kept.expires_at, int)
+            and isinstance(kept_at, int)
+        )
         if not well_formed or entry.get("version") != _FORMAT:
             return None
-        return kept if kept.expires_at > self.clock() else None
+        return _Entry(kept, kept_at) if kept.expires_at > self.clock() else None
 
     def _folder(self) -> Path:
         try:
