@@ -88,7 +88,7 @@ async def aws_at_work(folder: Path) -> AsyncIterator[AwsAtWork]:
         )
 
         def read(_: str) -> IssuerDocuments:
-            keys = [{**k.public_jwk(), "kid": k.key_id} for k in sandbox.jwt.keys]
+            keys = [{**key.public_jwk, "use": "sig"} for key in sandbox.jwt.keys]
             discovery = json.dumps({"issuer": ISSUER}).encode()
             return IssuerDocuments.read(discovery, json.dumps({"keys": keys}).encode())
 

@@ -18,18 +18,9 @@ from spire_bridge.cli.main import build_parser, main
 from spire_bridge.cli.output import from_now
 
 COMMANDS = [
-    *(
-        "dev",
-        "fetch jwt",
-        "fetch x509",
-        "fetch bundles",
-        "validate",
-        "helper",
-        "serve",
-        "publish",
-        "status",
-        "doctor",
-    ),
+    *("dev", "fetch jwt", "fetch x509", "fetch bundles", "validate", "helper"),
+    *("credential aws", "credential roles-anywhere"),
+    *("serve", "publish", "status", "doctor"),
     *(
         "trust evaluate",
         "trust generate",
@@ -98,6 +89,13 @@ def test_help_of_every_option_says_what_it_is(name: str) -> None:
         "trust generate --description a",
         "trust generate --description a --output-dir b --stdout",
         "trust generate --description a --stdout --target aws,oracle",
+        "credential",
+        "credential aws --duration 0",
+        "credential aws --duration soon",
+        "credential aws --duration 900.5",
+        "credential aws --cache a --no-cache",
+        "credential aws --spiffe-id spiffe://a/b --hint c",
+        "credential roles-anywhere --profile-arn a",
         "validate",
         "serve",
         "dev --port 65536",
