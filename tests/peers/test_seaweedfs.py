@@ -10,9 +10,12 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from command_line import PROGRAM, ROOT
 from verifiers.issuers import AUDIENCE, IssuerUnderTest
 from verifiers.peer import trusted
 from verifiers.seaweedfs import ADMIN, BUCKET, OTHER_BUCKET, ROLE, Gateway, SeaweedFs
+
+from spire_bridge.credentials.aws.profiles import credential_process_profile
 
 boto3 = pytest.importorskip("boto3", reason="boto3 is not installed")
 exceptions = pytest.importorskip("botocore.exceptions")
@@ -101,3 +104,51 @@ async def test_a_token_for_others_opens_nothing(
     with pytest.raises(exceptions.ClientError, match=f"AssumeRoleWithWebIdentity.*{reason}"):
         await asyncio.to_thread(s3.list_objects_v2, Bucket=BUCKET)
     s3.close()
+
+
+@pytest.fixture
+def s3_by_command(
+    secure_issuer: IssuerUnderTest,
+    gateway: Gateway,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> S3:
+    """boto3's S3 client with a profile that runs `credential aws` for an identity."""
+    config = tmp_path / "config"
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    for name in ("AWS_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+
+    def client(path: str) -> Any:
+        command = (
+            *(*PROGRAM, "credential", "aws", "--role-arn", ROLE, "--endpoint", gateway.url),
+            *("--socket", secure_issuer.agent.address, "--audience", AUDIENCE),
+            *("--spiffe-id", secure_issuer.spiffe_id(path)),
+        )
+        config.write_bytes(credential_process_profile(command))
+        session = boto3.session.Session(region_name="us-east-1")
+        return session.client("s3", endpoint_url=gateway.url)
+
+    return client
+
+
+async def test_the_command_opens_the_bucket_of_its_role_and_no_other(
+    secure_issuer: IssuerUnderTest, s3_by_command: S3, tmp_path: Path
+) -> None:
+    await secure_issuer.token(AUDIENCE)  # by a key that is served
+    await asyncio.to_thread(lambda: use(s3_by_command("/web")))
+    kept = await asyncio.to_thread(lambda: list(tmp_path.rglob("*.json")))
+    assert len(kept) == 1  # one session, for all of it
+
+
+async def test_the_command_says_why_another_workload_opens_nothing(
+    secure_issuer: IssuerUnderTest, s3_by_command: S3
+) -> None:
+    await secure_issuer.token(AUDIENCE, path="/other")
+    said = r"error\[AWS_ACCESS_DENIED\].*trust policy denies web identity assumption"
+    with pytest.raises(exceptions.CredentialRetrievalError, match=said):
+        await asyncio.to_thread(lambda: s3_by_command("/other").list_objects_v2(Bucket=BUCKET))
