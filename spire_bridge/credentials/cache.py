@@ -87,7 +87,8 @@ class AnswerCache:
                     return entry.kept
                 raise
             if new.expires_at > self.clock():
-                self._write(file, new)
+                with suppress(FileFailure):  # a full disk: the answer is as good
+                    self._write(file, new)
             return new
 
     def _is_due(self, entry: _Entry, renew_seconds: float) -> bool:

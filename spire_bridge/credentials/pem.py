@@ -36,10 +36,11 @@ def pem_files(svid: X509Svid, context: X509Context, options: PemOptions, *, now:
 
     Then come the intermediates, if they stand there, and the federated ones by the name of
     their trust domain. `now`, in seconds since the epoch, decides on what has expired.
+    Raises what `X509Context.bundle` raises.
     """
     own = svid.spiffe_id.trust_domain
     leaf, *intermediates = svid.certificates
-    chain, trusted = [leaf, *intermediates], list(context.bundles[own].authorities)
+    chain, trusted = [leaf, *intermediates], list(context.bundle(own).authorities)
     if options.intermediates_in_bundle:
         chain, trusted = [leaf], [*trusted, *intermediates]
     if options.federated:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +15,7 @@ from spire_bridge.files.errors import FileFailure
 from spire_bridge.files.owner import Owner
 
 _OURS = Owner()
+_UNFINISHED = re.compile(r"\.(?P<name>.+)\.[0-9a-f]{16}", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +87,24 @@ def _write(path: Path, file: NewFile) -> None:
         file.owner.take(opened.fileno())
         os.fchmod(opened.fileno(), file.mode)
         os.fsync(opened.fileno())
+
+
+def remove_unfinished(paths: Iterable[Path]) -> None:
+    """Removes what a process left beside these files that was killed while it wrote them.
+
+    For files that nobody else writes at the same time. What can't be removed stays.
+    """
+    names_by_folder: dict[Path, set[str]] = defaultdict(set)
+    for path in paths:
+        with suppress(OSError, RuntimeError, ValueError):
+            target = path.resolve()
+            names_by_folder[target.parent].add(target.name)
+    for folder, names in names_by_folder.items():
+        with suppress(OSError):
+            for found in folder.iterdir():
+                left = _UNFINISHED.fullmatch(found.name)
+                if left is not None and left["name"] in names:
+                    found.unlink()
 
 
 def link_target(path: Path) -> Path:

@@ -16,7 +16,7 @@ import os
 import secrets
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -31,9 +31,14 @@ _HIDDEN = ".."  # how the names begin that are not the operator's
 
 
 def switch_folder(
-    folder: Path, files: Mapping[str, NewFile], *, mode: int = 0o755, owner: Owner | None = None
+    folder: Path,
+    files: Mapping[str, NewFile],
+    *,
+    kept: Iterable[str] = (),
+    mode: int = 0o755,
+    owner: Owner | None = None,
 ) -> None:
-    """Has `folder` hold `files`, by name, and none of those that it held before.
+    """Has `folder` hold `files`, by name, and of those that it held before the `kept` ones.
 
     The paths in `files` are not looked at. The folder is made, with `mode` and `owner`, if
     it is not there; its parent must be. What a process left behind that was killed on the
@@ -46,13 +51,19 @@ def switch_folder(
         _make(folder, mode, owner)
         inside = folder / made
         inside.mkdir(mode=0o700)
-        replace_together([replace(file, path=inside / name) for name, file in files.items()])
-        _give(inside, mode, owner)
-        _point(folder, DATA, made)
-        for name in files:
+        try:
+            inside.chmod(0o700)  # whatever the umask
+            replace_together([replace(file, path=inside / name) for name, file in files.items()])
+            names = {*files, *_keep(folder, inside, set(kept) - files.keys())}
+            _give(inside, mode, owner)
+            _point(folder, DATA, made)
+        except BaseException:
+            shutil.rmtree(inside, ignore_errors=True)
+            raise
+        for name in names:
             if not _leads_to_data(folder / name):
                 _point(folder, name, f"{DATA}/{name}")
-        _remove_what_is_left(folder, made, files)
+        _remove_what_is_left(folder, made, names)
         sync_folder(folder)
     except OSError as error:
         raise FileFailure(
@@ -77,6 +88,14 @@ def _give(folder: Path, mode: int, owner: Owner | None) -> None:
     folder.chmod(mode)
 
 
+def _keep(folder: Path, inside: Path, names: Iterable[str]) -> Iterator[str]:
+    """Takes the files of these names over as they are; those that can't be are none of ours."""
+    for name in names:
+        with suppress(OSError):
+            (inside / name).hardlink_to(folder / DATA / name)
+            yield name
+
+
 def _point(folder: Path, name: str, target: str) -> None:
     """Has the link `name` lead to `target` from one moment to the next."""
     temporary = folder / _NEXT_DATA
@@ -91,9 +110,10 @@ def _leads_to_data(path: Path) -> bool:
     return False
 
 
-def _remove_what_is_left(folder: Path, made: str, files: Mapping[str, NewFile]) -> None:
+def _remove_what_is_left(folder: Path, made: str, names: Iterable[str]) -> None:
+    wanted = {made, DATA, *names}
     for path in folder.iterdir():
-        if path.name in {made, DATA, *files}:
+        if path.name in wanted:
             continue
         if path.name.startswith(_HIDDEN) and path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)

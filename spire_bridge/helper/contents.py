@@ -67,8 +67,8 @@ class X509Content:
             raise Unavailable("the X.509-SVID has expired and the agent has sent no other")
         return Edition(self._render(X509Material(svid, context)), expires_at)
 
-    def on_change(self, listener: Callable[[], None]) -> None:
-        self._latest.on_change(listener)
+    def on_change(self, listener: Callable[[], None]) -> Callable[[], None]:
+        return self._latest.on_change(listener)
 
 
 class JwtBundlesContent:
@@ -85,8 +85,8 @@ class JwtBundlesContent:
     async def obtain(self) -> Edition:
         return Edition(self._render(await _newest(self._latest)))
 
-    def on_change(self, listener: Callable[[], None]) -> None:
-        self._latest.on_change(listener)
+    def on_change(self, listener: Callable[[], None]) -> Callable[[], None]:
+        return self._latest.on_change(listener)
 
 
 class JwtContent:
@@ -104,8 +104,9 @@ class JwtContent:
         token = await self._tokens.obtain()
         return Edition(self._render(token.svid), token.svid.expires_at, token.renew_at)
 
-    def on_change(self, _: Callable[[], None]) -> None:
+    def on_change(self, _: Callable[[], None]) -> Callable[[], None]:
         """A token changes by time alone."""
+        return _nothing
 
 
 class Ending(Protocol):
@@ -142,5 +143,10 @@ class ExchangedContent(Generic[E]):
         renew_at = half_life(self._clock(), answer.expires_at)
         return Edition(self._render(answer), answer.expires_at, renew_at)
 
-    def on_change(self, _: Callable[[], None]) -> None:
+    def on_change(self, _: Callable[[], None]) -> Callable[[], None]:
         """An answer changes by time alone."""
+        return _nothing
+
+
+def _nothing() -> None:
+    """Ends a subscription of which nothing would have come."""

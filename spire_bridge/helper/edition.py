@@ -28,6 +28,9 @@ class Content(Protocol):
         """The newest edition. Raises `BridgeError` while there is none to be had."""
         ...
 
-    def on_change(self, listener: Callable[[], None]) -> None:
-        """Has `listener` called when there is another edition before the time to renew."""
+    def on_change(self, listener: Callable[[], None]) -> Callable[[], None]:
+        """Has `listener` called when there is another edition before the time to renew.
+
+        Calling what is returned ends that.
+        """
         ...

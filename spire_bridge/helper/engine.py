@@ -7,10 +7,12 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 
 from spire_bridge.errors import EXIT_NOT_PERMITTED, EXIT_UNAVAILABLE, BridgeError
+from spire_bridge.files.atomic import remove_unfinished
 from spire_bridge.helper.alarm import Alarm
 from spire_bridge.helper.keeper import Keeper
 from spire_bridge.helper.output import Output, OutputState
 from spire_bridge.transport.backoff import Backoff
+from spire_bridge.transport.rpc_errors import DeadlineExceeded
 
 Clock = Callable[[], float]
 
@@ -56,11 +58,13 @@ class Engine:
             del self._keepers[name]
             self._tasks[name].cancel()
         await asyncio.gather(*(self._tasks.pop(name) for name in gone), return_exceptions=True)
-        for name, output in wanted.items():
-            if name not in self._keepers:
-                keeper = Keeper(output, self._alarm, clock=self._clock, on_state=self._on_state)
-                self._keepers[name] = keeper
-                self._tasks[name] = asyncio.create_task(keeper.run(), name=f"output {name}")
+        new = {name: output for name, output in wanted.items() if name not in self._keepers}
+        paths = [path for output in new.values() for path in output.place.paths]
+        await asyncio.to_thread(remove_unfinished, paths)
+        for name, output in new.items():
+            keeper = Keeper(output, self._alarm, clock=self._clock, on_state=self._on_state)
+            self._keepers[name] = keeper
+            self._tasks[name] = asyncio.create_task(keeper.run(), name=f"output {name}")
 
     @property
     def outputs(self) -> Mapping[str, Output]:
@@ -114,7 +118,12 @@ async def _write(keeper: Keeper, deadline: float) -> None:
     backoff = Backoff(initial=0.1, maximum=5.0)
     while True:
         try:
-            await keeper.renew()
+            async with asyncio.timeout_at(deadline):
+                await keeper.renew()
+        except TimeoutError:
+            raise keeper.state.error or DeadlineExceeded(
+                f"{keeper.output.name} could not be written in time", hint="look at the agent's log"
+            ) from None
         except BridgeError as error:
             pause = backoff.next_delay()
             over = asyncio.get_running_loop().time() + pause > deadline

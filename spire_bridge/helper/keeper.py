@@ -21,6 +21,12 @@ _FIRST_RETRY_SECONDS = 1.0
 _LONGEST_RETRY_SECONDS = 30.0
 
 
+class Defect(BridgeError):
+    """An output failed in a way that nobody has thought of."""
+
+    code = "DEFECT"
+
+
 class Keeper:
     """Writes an output whenever it is due, and tries again for ever when that fails.
 
@@ -45,7 +51,7 @@ class Keeper:
         self._edition: Edition | None = None
         self._backoff = Backoff(_FIRST_RETRY_SECONDS, _LONGEST_RETRY_SECONDS)
         self._wake = asyncio.Event()
-        output.content.on_change(self._wake.set)
+        self._unsubscribe = output.content.on_change(self._wake.set)
 
     async def run(self) -> None:
         """Keeps the output, for ever."""
@@ -61,6 +67,7 @@ class Keeper:
                 self._alarm.set(self._wake, renew_at)
                 await self._wake.wait()
         finally:
+            self._unsubscribe()
             self._alarm.set(self._wake, None)
             for following_up in self._following_up:
                 following_up.stop()
@@ -70,14 +77,28 @@ class Keeper:
         try:
             edition = await self.output.content.obtain()
             if self._edition is None or edition.contents != self._edition.contents:
-                await asyncio.to_thread(self.output.place.put, edition.contents)
+                await self._put(edition)
                 self._written(edition)
             else:
                 self._confirmed(edition)
         except BridgeError as error:
             self._failed(error)
             raise
+        except Exception as error:  # a defect is one output's trouble, and has to be seen
+            _log.exception("output failed for a defect", extra={"output": self.output.name})
+            failure = Defect(f"a defect: {type(error).__name__}; the log says where")
+            self._failed(failure)
+            raise failure from error
         return edition.renew_at
+
+    async def _put(self, edition: Edition) -> None:
+        """A write that has begun is waited for, or a later one could be overtaken by it."""
+        writing = asyncio.ensure_future(asyncio.to_thread(self.output.place.put, edition.contents))
+        try:
+            await asyncio.shield(writing)
+        except asyncio.CancelledError:
+            await asyncio.wait([writing])
+            raise
 
     def _written(self, edition: Edition) -> None:
         self._edition = edition

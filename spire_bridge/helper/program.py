@@ -84,6 +84,10 @@ class Program:
     async def stop(self, number: signal.Signals = signal.SIGTERM) -> int | None:
         """Ends the program: by this signal, then by force. Returns its status, None without one."""
         self._stopping = True
+        async with self._one_at_a_time:  # a start that is under way is waited for
+            return await self._stop(number)
+
+    async def _stop(self, number: signal.Signals) -> int | None:
         if self._process is None:
             return None
         self.send(number)
@@ -138,7 +142,9 @@ class Program:
         while True:
             await asyncio.sleep(self._backoff.next_delay())
             try:
-                await self._start()
+                async with self._one_at_a_time:
+                    if not self._stopping:
+                        await self._start()
             except FollowUpFailed as error:
                 _log.error("program was not started again", extra={"reason": error.message})
             else:

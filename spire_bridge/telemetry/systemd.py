@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from typing import Self
 
 _MICROSECONDS = 1_000_000
+# For what is said once: systemd's queue may be full of what it has not read yet.
+_PATIENCE_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,15 +41,15 @@ class Notifier:
 
     def ready(self, status: str = "") -> None:
         """It serves, or serves again after a reload."""
-        self._send("READY=1", *_status(status))
+        self._send("READY=1", *_status(status), patience_seconds=_PATIENCE_SECONDS)
 
     def reloading(self) -> None:
         """It reads its configuration again; `ready` has to follow."""
         now = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
-        self._send("RELOADING=1", f"MONOTONIC_USEC={now}")
+        self._send("RELOADING=1", f"MONOTONIC_USEC={now}", patience_seconds=_PATIENCE_SECONDS)
 
     def stopping(self) -> None:
-        self._send("STOPPING=1")
+        self._send("STOPPING=1", patience_seconds=_PATIENCE_SECONDS)
 
     def status(self, text: str) -> None:
         """One line for `systemctl status`."""
@@ -59,13 +61,13 @@ class Notifier:
             self._send("WATCHDOG=1")
             await asyncio.sleep(self.watchdog_seconds)
 
-    def _send(self, *lines: str) -> None:
+    def _send(self, *lines: str, patience_seconds: float = 0.0) -> None:
         if self.address is None:
             return
         address = f"\0{self.address[1:]}" if self.address.startswith("@") else self.address
-        # Who listens is gone or busy: that is no reason to fail, and none to wait.
+        # Who listens is gone or busy: that is no reason to fail.
         with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
-            sender.setblocking(False)
+            sender.settimeout(patience_seconds)
             sender.sendto("\n".join(lines).encode(), address)
 
 

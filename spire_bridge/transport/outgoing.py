@@ -6,11 +6,15 @@ Blocks. What is sent and what comes back are secrets, so neither is in a message
 from __future__ import annotations
 
 import http.client
+import io
+import socket
 import ssl
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from typing import Any
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from spire_bridge.errors import EXIT_UNAVAILABLE, EXIT_USAGE, BridgeError
@@ -76,6 +80,7 @@ class Outgoing:
         connection: http.client.HTTPConnection | None = None
         try:
             connection = self._connection(parts, proxy)
+            connection.response_class = partial(_response, deadline)  # type: ignore[assignment]
             target = f"{parts.path or '/'}{f'?{parts.query}' if parts.query else ''}"
             headers = dict(request.headers)
             if proxy is not None and parts.scheme == "http":
@@ -83,12 +88,14 @@ class Outgoing:
                 headers |= _authorization(proxy)
             connection.request(request.method, target, request.body or None, headers)
             response = connection.getresponse()
-            body = _read(response, deadline)
+            body = _read(response)
         except (OSError, http.client.HTTPException, ValueError) as error:
             raise self._failure(parts, proxy, error) from None
         finally:
             if connection is not None:
                 connection.close()
+        if body is None:
+            raise CallFailed(f"{_origin(parts)} answers with more than {MAX_ANSWER_BYTES} bytes")
         names = {name.lower(): value for name, value in response.getheaders()}
         return HttpAnswer(response.status, names, body)
 
@@ -110,7 +117,8 @@ class Outgoing:
     def _proxy(self, parts: SplitResult) -> SplitResult | None:
         if parts.hostname in _LOOPBACK:
             return None
-        named = {k.lower(): v for k, v in self.environment.items() if v}
+        # Sorted, so that the lower-case one of two counts, as with curl.
+        named = {k.lower(): v for k, v in sorted(self.environment.items()) if v}
         if not any(variable in named for variable in _PROXY_VARIABLES):
             return None
         # Loaded only where there is a proxy: it takes longer than everything else here.
@@ -162,7 +170,7 @@ class Outgoing:
     def _failure(
         self, parts: SplitResult, proxy: SplitResult | None, error: Exception
     ) -> CallFailed:
-        where = f"{parts.scheme}://{parts.netloc}"
+        where = _origin(parts)
         way = "" if proxy is None else f" through the proxy {proxy.hostname}"
         if isinstance(error, ssl.SSLCertVerificationError):
             return CallFailed(
@@ -171,8 +179,15 @@ class Outgoing:
             )
         if isinstance(error, TimeoutError):
             return CallFailed(f"{where} did not answer within {self.timeout_seconds:g} s{way}")
-        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        return CallFailed(f"{where} can't be asked{way}: {reason}")
+        if isinstance(error, OSError):
+            return CallFailed(f"{where} can't be asked{way}: {error.strerror or error}")
+        # Their texts repeat what was sent, or what came back.
+        kind = "not in HTTP" if isinstance(error, http.client.HTTPException) else "not at all"
+        return CallFailed(f"{where} answers {kind}{way}, or can't be sent this request")
+
+
+def _origin(parts: SplitResult) -> str:
+    return f"{parts.scheme}://{parts.netloc}"
 
 
 def _authorization(proxy: SplitResult) -> dict[str, str]:
@@ -184,13 +199,43 @@ def _authorization(proxy: SplitResult) -> dict[str, str]:
     return {"Proxy-Authorization": f"Basic {b64encode(pair.encode()).decode()}"}
 
 
-def _read(response: http.client.HTTPResponse, deadline: float) -> bytes:
-    """The body; the deadline is one for all of it."""
-    body = bytearray()
-    while piece := response.read1(65_536):
-        body += piece
-        if len(body) > MAX_ANSWER_BYTES:
-            raise ValueError(f"it answers with more than {MAX_ANSWER_BYTES} bytes")
-        if time.monotonic() > deadline:
+def _read(response: http.client.HTTPResponse) -> bytes | None:
+    """The whole body; None if it is too large."""
+    body = response.read(MAX_ANSWER_BYTES + 1)
+    if len(body) > MAX_ANSWER_BYTES:
+        return None
+    if response.length:  # what was announced and has not come
+        raise http.client.IncompleteRead(b"", response.length)
+    return body
+
+
+class _Reader(io.RawIOBase):
+    """What comes from a socket until the deadline, however slowly it drips."""
+
+    def __init__(self, connected: socket.socket, deadline: float) -> None:
+        self._socket = connected
+        self._raw = connected.makefile("rb", buffering=0)
+        self._deadline = deadline
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int | None:  # type: ignore[override]
+        left = self._deadline - time.monotonic()
+        if left <= 0:
             raise TimeoutError
-    return bytes(body)
+        self._socket.settimeout(left)
+        return self._raw.readinto(buffer)
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+def _response(
+    deadline: float, connected: socket.socket, **options: Any
+) -> http.client.HTTPResponse:
+    response = http.client.HTTPResponse(connected, **options)
+    response.fp.close()
+    response.fp = io.BufferedReader(_Reader(connected, deadline))
+    return response

@@ -49,9 +49,13 @@ class Latest(Generic[T]):
         self._listeners: list[Callable[[], None]] = []
         self._task: asyncio.Task[None] | None = None
 
-    def on_change(self, listener: Callable[[], None]) -> None:
-        """Has `listener` called whenever a value arrives or is dropped."""
+    def on_change(self, listener: Callable[[], None]) -> Callable[[], None]:
+        """Has `listener` called whenever a value arrives or is dropped.
+
+        Calling what is returned ends that.
+        """
         self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener)
 
     @property
     def state(self) -> SourceState:
@@ -131,5 +135,5 @@ class Latest(Generic[T]):
         self._settled.set()
         changed, self._changed = self._changed, asyncio.Event()
         changed.set()
-        for listener in self._listeners:
+        for listener in tuple(self._listeners):
             listener()

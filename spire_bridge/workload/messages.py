@@ -62,6 +62,19 @@ class X509Context:
         """The first SVID that carries `hint` (section 5.2.1)."""
         return next((svid for svid in self.svids if svid.hint == hint), None)
 
+    def bundle(self, trust_domain: TrustDomain) -> X509Bundle:
+        """The bundle of a trust domain.
+
+        Raises `UnexpectedAnswer` if the agent has sent none, `InvalidBundle` if the one that
+        it has sent was refused and there was no good one before.
+        """
+        if trust_domain in self.bundles:
+            return self.bundles[trust_domain]
+        error = self.bundles.refused.get(trust_domain) or UnexpectedAnswer(
+            f"the agent has sent no bundle for trust domain {trust_domain}"
+        )
+        raise error.with_traceback(None)  # or it would grow each time
+
     def keeping(self, before: X509Context) -> X509Context:
         """This context, and for its refused bundles those that were good before."""
         return replace(self, bundles=self.bundles.keeping(before.bundles))

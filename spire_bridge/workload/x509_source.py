@@ -11,7 +11,7 @@ from spire_bridge.bundles.source import SourceState
 from spire_bridge.spiffe.id import TrustDomain
 from spire_bridge.spiffe.x509_bundle import X509Bundle
 from spire_bridge.spiffe.x509_svid import X509Svid
-from spire_bridge.transport.rpc_errors import Unavailable, UnexpectedAnswer
+from spire_bridge.transport.rpc_errors import Unavailable
 from spire_bridge.transport.tls import Authorize, TlsCredentials, spiffe_context
 from spire_bridge.workload.client import WorkloadClient
 from spire_bridge.workload.errors import HintNotFound
@@ -80,14 +80,7 @@ class X509Source:
         Raises `UnexpectedAnswer` if the agent has sent none, `InvalidBundle` if the one that
         it has sent was refused and there was no good one before.
         """
-        wanted = trust_domain or self.svid.spiffe_id.trust_domain
-        bundles = self.context.bundles
-        if wanted in bundles:
-            return bundles[wanted]
-        error = bundles.refused.get(wanted) or UnexpectedAnswer(
-            f"the agent has sent no bundle for trust domain {wanted}"
-        )
-        raise error.with_traceback(None)  # or it would grow each time
+        return self.context.bundle(trust_domain or self.svid.spiffe_id.trust_domain)
 
     def ssl_context(
         self,

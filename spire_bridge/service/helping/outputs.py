@@ -20,9 +20,16 @@ from spire_bridge.service.settings.outputs import AfterSettings, FileSettings, O
 class OutputBuilder:
     """Makes outputs that share an agent's answers and the folders of one process."""
 
-    def __init__(self, sources: AgentSources, folders: Iterable[FolderSettings] = ()) -> None:
+    def __init__(
+        self,
+        sources: AgentSources,
+        folders: Iterable[FolderSettings] = (),
+        *,
+        allow_shared: bool = False,
+    ) -> None:
         self._sources = sources
-        self._folders = {folder.path: _folder(folder) for folder in folders}
+        self._allow_shared = allow_shared
+        self._folders = {folder.path: _folder(folder, allow_shared) for folder in folders}
 
     def build(self, settings: OutputSettings, *more: FollowUp) -> Output:
         """Raises `OwnerFailure` for a user or group that there is none of."""
@@ -48,13 +55,15 @@ class OutputBuilder:
     def _place(self, settings: OutputSettings) -> Place:
         files = tuple(_file(file) for file in settings.all_files())
         if settings.folder is None:
-            return Files(files)
+            return Files(files, self._allow_shared)
         return FolderFiles(self._folders[settings.folder], files)
 
 
-def _folder(settings: FolderSettings) -> Folder:
+def _folder(settings: FolderSettings, allow_shared: bool) -> Folder:
     owner = FileSettings(path=settings.path, user=settings.user, group=settings.group).owner()
-    return Folder(Path(settings.path), mode=int(settings.mode, 8), owner=owner)
+    return Folder(
+        Path(settings.path), mode=int(settings.mode, 8), owner=owner, allow_shared=allow_shared
+    )
 
 
 def _file(settings: FileSettings) -> FilePlace:

@@ -47,7 +47,9 @@ def write_outputs(config: Path, timeout_seconds: float) -> None:
 
 async def _write(settings: HelperSettings, timeout_seconds: float) -> None:
     async with AgentSources.opened(settings.workload_api) as sources:
-        builder = OutputBuilder(sources, settings.folders)
+        builder = OutputBuilder(
+            sources, settings.folders, allow_shared=settings.allow_shared_folders
+        )
         outputs = [builder.build(output) for output in settings.outputs]
         await write_once(outputs, timeout_seconds=timeout_seconds)
 

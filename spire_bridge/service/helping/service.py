@@ -32,8 +32,10 @@ from spire_bridge.telemetry.systemd import Notifier
 
 _log = logging.getLogger(__name__)
 
+_STATUS_SECONDS = 0.1
+
 # Connections, listeners and the child outlive a change of outputs.
-_FIXED = ("workload_api", "folders", "program", "health", "log")
+_FIXED = ("workload_api", "folders", "allow_shared_folders", "program", "health", "log")
 
 
 class HelperService:
@@ -55,6 +57,8 @@ class HelperService:
         self._listeners: dict[str, Listener] = {}
         self._reloads = Counter(accepted=0, refused=0)
         self._announced = False
+        self._telling: asyncio.TimerHandle | None = None
+        self._one_at_a_time = asyncio.Lock()  # the start and the reloads
         self.program: Program | None = None
 
     @asynccontextmanager
@@ -63,24 +67,30 @@ class HelperService:
 
         Raises `InvalidAddress`, `OwnerFailure`, `ListenFailure`.
         """
-        settings = self._settings
         async with AsyncExitStack() as stack:
-            sources = await stack.enter_async_context(
-                AgentSources.opened(settings.workload_api, self._clock)
-            )
-            self._builder = OutputBuilder(sources, settings.folders)
-            if settings.program is not None:
-                self.program = Program(_plan(settings.program), self._engine.all_are_written)
-            if settings.health is not None:
-                routes = health_routes(self.status, self.status, self.exposition)
-                self._listeners["health"] = await stack.enter_async_context(
-                    listening(routes, settings.health)
-                )
-            await stack.enter_async_context(self._engine)
-            await self._engine.keep(self._outputs(settings))
-            watchdog = asyncio.create_task(self._notifier.watchdog(), name="watchdog")
-            stack.callback(watchdog.cancel)
+            async with self._one_at_a_time:
+                await self._start(stack)
             yield
+
+    async def _start(self, stack: AsyncExitStack) -> None:
+        settings = self._settings
+        sources = await stack.enter_async_context(
+            AgentSources.opened(settings.workload_api, self._clock)
+        )
+        self._builder = OutputBuilder(
+            sources, settings.folders, allow_shared=settings.allow_shared_folders
+        )
+        if settings.program is not None:
+            self.program = Program(_plan(settings.program), self._engine.all_are_written)
+        if settings.health is not None:
+            routes = health_routes(self.status, self.status, self.exposition)
+            self._listeners["health"] = await stack.enter_async_context(
+                listening(routes, settings.health)
+            )
+        await stack.enter_async_context(self._engine)
+        await self._engine.keep(self._outputs(settings))
+        watchdog = asyncio.create_task(self._notifier.watchdog(), name="watchdog")
+        stack.callback(watchdog.cancel)
 
     async def reload(self, wanted: HelperSettings) -> None:
         """Keeps the outputs of `wanted`; those that are the same are not touched.
@@ -88,12 +98,15 @@ class HelperService:
         Raises `InvalidConfig` if something else has changed, which takes a restart, and
         `OwnerFailure`.
         """
-        fixed = [n for n in _FIXED if getattr(wanted, n) != getattr(self._settings, n)]
-        if fixed:
-            raise InvalidConfig(f"a restart is needed to change {', '.join(fixed)}")
-        outputs = self._outputs(wanted)
-        self._settings = wanted
-        await self._engine.keep(outputs)
+        async with self._one_at_a_time:
+            fixed = [n for n in _FIXED if getattr(wanted, n) != getattr(self._settings, n)]
+            if fixed:
+                raise InvalidConfig(f"a restart is needed to change {', '.join(fixed)}")
+            outputs = self._outputs(wanted)
+            self._settings = wanted
+            await self._engine.keep(outputs)
+            if self.program is not None:  # it may have waited for an output that is gone now
+                await self.program.start()
 
     def count_reload(self, *, accepted: bool) -> None:
         """Counts an attempt to put another configuration in force."""
@@ -151,12 +164,22 @@ class HelperService:
         return self._builder.build(settings, *told)
 
     def _on_state(self, _: Keeper) -> None:
-        if self._engine.all_are_written() and not self._announced:
+        if self._announced or not self._engine.all_are_written():
+            self._tell_soon()
+        else:
             self._announced = True
             _log.info("all outputs are written")
             self._notifier.ready(self.summary)
-        else:
-            self._notifier.status(self.summary)
+
+    def _tell_soon(self) -> None:
+        """A thousand outputs change together, and it is one line that they change."""
+        if self._notifier.address is not None and self._telling is None:
+            loop = asyncio.get_running_loop()
+            self._telling = loop.call_later(_STATUS_SECONDS, self._tell)
+
+    def _tell(self) -> None:
+        self._telling = None
+        self._notifier.status(self.summary)
 
 
 def _plan(settings: ProgramSettings) -> ProgramPlan:

@@ -91,6 +91,13 @@ class HelperSettings(Settings, frozen=True):
     folders: Annotated[
         tuple[FolderSettings, ...], Meta(description="Folders that outputs are put into")
     ] = ()
+    allow_shared_folders: Annotated[
+        bool,
+        Meta(
+            description="Whether files may lie in folders that everybody may write to and that"
+            " are not sticky, as a pod's emptyDir"
+        ),
+    ] = False
     program: ProgramSettings | None = None
     health: Annotated[
         ListenSettings | None,

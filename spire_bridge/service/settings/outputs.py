@@ -167,7 +167,7 @@ class OutputSettings(Settings, frozen=True):
         for file in self.all_files():
             if self.folder is None:
                 check_absolute("path", file.path)
-            elif "/" in file.path or file.path.startswith(".."):
+            elif "/" in file.path or file.path == "." or file.path.startswith(".."):
                 raise InvalidSetting("path", "In a folder a file has a plain name")
 
     def all_files(self) -> tuple[FileSettings, ...]:
