@@ -101,10 +101,11 @@ def remove_unfinished(paths: Iterable[Path]) -> None:
             names_by_folder[target.parent].add(target.name)
     for folder, names in names_by_folder.items():
         with suppress(OSError):
-            for found in folder.iterdir():
+            for found in list(folder.iterdir()):
                 left = _UNFINISHED.fullmatch(found.name)
                 if left is not None and left["name"] in names:
-                    found.unlink()
+                    with suppress(OSError):
+                        found.unlink()
 
 
 def link_target(path: Path) -> Path:
