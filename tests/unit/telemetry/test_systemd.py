@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -32,7 +33,7 @@ def address(request: pytest.FixtureRequest) -> Iterator[str]:
     else:
         path = f"/tmp/{name}"
         yield path
-        os.unlink(path)
+        Path(path).unlink()
 
 
 def test_each_message(address: str) -> None:
