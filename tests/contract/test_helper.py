@@ -1,9 +1,10 @@
-"""The helper over the sandbox and over real SPIRE: the files, and the rotations that they follow."""
+"""The helper over the sandbox and over real SPIRE: its files, and rotations."""
 
 from __future__ import annotations
 
 import json
 import signal
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -86,18 +87,18 @@ async def test_the_files_and_their_rotation(
     await helper.until(lambda: len(helper.logged("output was not renewed")) >= 3)
     codes: set[Any] = {e["code"] for e in helper.logged("output was not renewed")}
     assert codes == {"PERMISSION_DENIED"}
-    spiffe_id = await agent.register("/helper", jwt_ttl=20, x509_ttl=20)
+    spiffe_id = await agent.register("/helper", jwt_ttl=8, x509_ttl=8)
     await helper.until_logged("all outputs are written")
 
     bundle = own_bundle(out, trust_domain)
     token = (out / "token").read_text()
     bundles = {bundle.trust_domain: bundle}
-    svid = verify_jwt_svid(token, bundles, "sts")
+    svid = verify_jwt_svid(token, bundles, "sts", time.time())
     assert str(svid.spiffe_id) == spiffe_id
     first = leaf_of_pair(out)
     sought = sought_in(out)
 
-    # Half of 20 s later both are others.
+    # Half of 8 s later both are others.
     await helper.until(lambda: (out / "token").read_text() != token, "another token")
     await helper.until(lambda: leaf_of_pair(out) != first, "another pair")
     assert await helper.condition("token") == await helper.condition("pair") == "fresh"
@@ -115,11 +116,10 @@ async def test_an_agent_that_goes_and_comes(
 ) -> None:
     spiffe_id = await agent.register("/helper", jwt_ttl=60)
     await helper.until_logged("all outputs are written")
-    before = leaf_of_pair(out)
     await agent.kill()
     assert (await helper.ask("/readyz")).status == 200  # what is there is good
     await agent.start()
     await agent.deregister(spiffe_id)
     await helper.until_condition("pair", "withdrawn")
     assert (await helper.ask("/readyz")).status == 503
-    assert leaf_of_pair(out) == before
+    leaf_of_pair(out)  # the last good one: real SPIRE made another at its start

@@ -103,6 +103,6 @@ async def test_a_thousand_outputs_in_one_process(tmp_path: Path) -> None:
             await helper.ring()
             assert {state.condition(clock.now) for state in helper.states} == {"fresh"}
             clock.now += 160  # more than half, here and at the agent
-                await helper.ring()
+            await helper.ring()
             assert {state.writes for state in helper.states} == {2}
             assert soonest_expiry(tmp_path) > clock.now + 200
