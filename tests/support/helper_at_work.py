@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
 from child_process import free_port
 from command_line import PROGRAM, environment
 from loopback_http import Answer, ask
@@ -44,7 +43,7 @@ class HelperConfig:
             "log": {"format": "json", "level": "debug"},
             **self.others,
         }
-        self.file.write_text(yaml.safe_dump(document))
+        self.file.write_text(json.dumps(document))  # JSON is YAML
         return self.file
 
 
