@@ -54,8 +54,10 @@ class RunCommand:
                 f"{name} did not end within {self.timeout_seconds:g} s and was killed"
             ) from None
         finally:
-            with suppress(ProcessLookupError):
-                process.kill()
+            if process.returncode is None:
+                with suppress(ProcessLookupError):
+                    process.kill()
+                await process.wait()
         if status != 0:
             raise FollowUpFailed(f"{name} ended with status {status}")
 
