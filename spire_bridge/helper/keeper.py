@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from spire_bridge.errors import BridgeError
@@ -16,6 +17,9 @@ from spire_bridge.helper.output import Output, OutputState
 from spire_bridge.transport.backoff import Backoff
 
 _log = logging.getLogger(__name__)
+
+# Threads of their own: those of the event loop may all wait for endpoints that don't answer.
+_WRITERS = ThreadPoolExecutor(4, thread_name_prefix="write")
 
 _FIRST_RETRY_SECONDS = 1.0
 _LONGEST_RETRY_SECONDS = 30.0
@@ -93,7 +97,8 @@ class Keeper:
 
     async def _put(self, edition: Edition) -> None:
         """A write that has begun is waited for, or a later one could be overtaken by it."""
-        writing = asyncio.ensure_future(asyncio.to_thread(self.output.place.put, edition.contents))
+        loop = asyncio.get_running_loop()
+        writing = loop.run_in_executor(_WRITERS, self.output.place.put, edition.contents)
         try:
             await asyncio.shield(writing)
         except asyncio.CancelledError:

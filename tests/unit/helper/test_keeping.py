@@ -172,6 +172,29 @@ async def test_one_that_hangs_holds_up_no_other() -> None:
         await kept.until(engine.all_are_written)
 
 
+class Endpoint(Source):
+    """Waits in a thread of the event loop, as one that does not answer."""
+
+    def __init__(self, answers: threading.Event) -> None:
+        super().__init__()
+        self._answers = answers
+
+    async def obtain(self) -> Edition:
+        await asyncio.to_thread(self._answers.wait, 10)
+        return self.edition
+
+
+async def test_endpoints_that_do_not_answer_hold_up_no_other() -> None:
+    kept, answers = Kept(), threading.Event()
+    slow = [Output(f"s{n}", Endpoint(answers), Shelf()) for n in range(64)]
+    async with kept.engine as engine:
+        await engine.keep([*slow, kept.output])
+        await kept.until(lambda: kept.shelf.put_here)
+        assert not engine.all_are_written()
+        answers.set()
+        await kept.until(engine.all_are_written)
+
+
 async def test_a_write_that_has_begun_is_not_overtaken() -> None:
     kept, newer = Kept(), Source(Edition((b"newer",)))
     kept.shelf.gate = threading.Event()
