@@ -17,6 +17,7 @@ from spire_bridge.service.issuing.service import IssuerService
 from spire_bridge.service.settings.logs import LogSettings
 from spire_bridge.service.settings.serve import load_serve_settings
 from spire_bridge.telemetry.logs import configure_logging
+from spire_bridge.telemetry.systemd import Notifier
 
 _log = logging.getLogger(__name__)
 
@@ -27,15 +28,15 @@ def serve(config: Path) -> None:
     use_all_descriptors()
     settings = load_serve_settings(config)
     configure(settings.log)
-    asyncio.run(_serve(IssuerService(settings), config))
+    asyncio.run(_serve(IssuerService(settings), config, Notifier.from_environment()))
 
 
-async def _serve(issuer: IssuerService, config: Path) -> None:
+async def _serve(issuer: IssuerService, config: Path, notifier: Notifier) -> None:
     loop = asyncio.get_running_loop()
     reloads: set[asyncio.Task[None]] = set()
 
     def reload() -> None:
-        task = loop.create_task(_reload(issuer, config))
+        task = loop.create_task(_reload(issuer, config, notifier))
         reloads.add(task)
         task.add_done_callback(reloads.discard)
 
@@ -45,11 +46,16 @@ async def _serve(issuer: IssuerService, config: Path) -> None:
             "serving",
             extra={"address": str(addresses.issuer), "health": str(addresses.health)},
         )
+        notifier.ready(f"serving at {addresses.issuer}")
+        watchdog = asyncio.create_task(notifier.watchdog(), name="watchdog")
         await stop.wait()
         _log.info("stopping")
+        notifier.stopping()
+        watchdog.cancel()
 
 
-async def _reload(issuer: IssuerService, config: Path) -> None:
+async def _reload(issuer: IssuerService, config: Path, notifier: Notifier) -> None:
+    notifier.reloading()
     try:
         await issuer.reload(load_serve_settings(config))
     except BridgeError as error:
@@ -61,6 +67,7 @@ async def _reload(issuer: IssuerService, config: Path) -> None:
     else:
         issuer.count_reload(accepted=True)
         _log.info("configuration was reloaded", extra={"file": str(config)})
+    notifier.ready()
 
 
 @asynccontextmanager

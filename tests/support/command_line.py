@@ -21,7 +21,9 @@ ROOT = Path(__file__).parents[2]
 PROGRAM = (sys.executable, "-m", "spire_bridge")
 PATIENCE_SECONDS = 20.0
 
-_STEERING = frozenset({"SPIFFE_ENDPOINT_SOCKET", "PYTHONWARNINGS", "PYTHONUNBUFFERED"})
+_STEERING = frozenset(
+    {"SPIFFE_ENDPOINT_SOCKET", "NOTIFY_SOCKET", "PYTHONWARNINGS", "PYTHONUNBUFFERED"}
+)
 
 
 @dataclass(frozen=True)
@@ -127,15 +129,18 @@ class Serving:
 
 
 @asynccontextmanager
-async def serving(config: Path) -> AsyncIterator[Serving]:
-    """Runs `serve` with this configuration, which has it log JSON; ends it if need be."""
+async def serving(config: Path, **changes: str) -> AsyncIterator[Serving]:
+    """Runs `serve` with this configuration, which has it log JSON; ends it if need be.
+
+    `changes` are to its environment.
+    """
     process = await asyncio.create_subprocess_exec(
         *PROGRAM,
         "serve",
         "--config",
         str(config),
         stderr=asyncio.subprocess.PIPE,
-        env=environment(),
+        env=environment(**changes),
     )
     try:
         service = Service(process, [])

@@ -14,6 +14,7 @@ import pytest
 from command_line import Serving, run, serving
 from issuer_at_work import until
 from loopback_http import ask, line_to
+from supervisor import supervisor
 
 from spire_bridge.sandbox.trust_domain import SandboxTrustDomain
 from spire_bridge.sandbox.workload import Workload
@@ -168,3 +169,29 @@ async def test_the_agent_may_come_later(config: Path, workload: Workload) -> Non
         change(config, "unix:///nowhere/agent.sock", workload.address)
         at_work.service.process.send_signal(signal.SIGHUP)
         await until(lambda: cache_control(at_work), "public, max-age=300")
+
+
+async def test_systemd_is_told_how_the_service_is(config: Path) -> None:
+    with supervisor() as systemd:
+        async with serving(config, **systemd.variables(watchdog_seconds=0.1)) as at_work:
+            ready = await systemd.told("READY=1")
+            assert ready["STATUS"] == f"serving at {at_work.issuer}"
+            await systemd.told("WATCHDOG=1")
+            change(config, "cache_seconds: 300", "cache_seconds: 7")
+            at_work.service.process.send_signal(signal.SIGHUP)
+            assert int((await systemd.told("RELOADING=1"))["MONOTONIC_USEC"]) > 0
+            await systemd.told("READY=1")
+            await until(lambda: cache_control(at_work), "public, max-age=7")
+            at_work.service.process.send_signal(signal.SIGTERM)
+            await systemd.told("STOPPING=1")
+
+
+async def test_systemd_is_told_that_a_refused_reload_is_over(config: Path) -> None:
+    with supervisor() as systemd:
+        async with serving(config, **systemd.variables()) as at_work:
+            await systemd.told("READY=1")
+            change(config, "cache_seconds: 300", "cache_seconds: never")
+            at_work.service.process.send_signal(signal.SIGHUP)
+            await systemd.told("RELOADING=1")
+            await systemd.told("READY=1")
+            await until(lambda: cache_control(at_work), "public, max-age=300")
