@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from spire_bridge.cli.arguments import add_output
 from spire_bridge.cli.command import Subparsers, add_command
 from spire_bridge.cli.output import print_json, print_note
+
+if TYPE_CHECKING:
+    from spire_bridge.cloud.finding import Finding
+    from spire_bridge.service.settings.base import Settings
 
 
 def add_parser(subparsers: Subparsers) -> None:
@@ -17,13 +22,15 @@ def add_parser(subparsers: Subparsers) -> None:
         commands,
         "check",
         run=run_check,
-        summary="check a configuration file of `serve`",
+        summary="check a configuration file",
         description="""
-        Check a configuration file of `serve` without starting anything. Errors name the
-        file, the line and the setting.
+        Check a configuration file of `serve` or `helper`, or a description of
+        `trust generate`, without starting anything. The names of its settings show which
+        it is. Errors name the file, the line and the setting.
         """,
         examples="""
           spire-bridge config check issuer.yaml
+          spire-bridge config check helper.yaml
         """,
     )
     check.add_argument("file", type=Path, metavar="FILE")
@@ -63,33 +70,45 @@ def add_parser(subparsers: Subparsers) -> None:
         summary="print the JSON Schema of the configuration file",
         examples="""
           spire-bridge config schema > issuer.schema.json
+          spire-bridge config schema helper > helper.schema.json
           spire-bridge config schema trust > trust.schema.json
         """,
     )
     schema.add_argument(
         "kind",
-        choices=("serve", "trust"),
+        choices=("serve", "helper", "trust"),
         nargs="?",
         default="serve",
-        help="the configuration of serve, or the description of trust generate (default: serve)",
+        help="the configuration of serve or helper, or the description of trust generate"
+        " (default: serve)",
     )
 
 
 def run_check(arguments: argparse.Namespace) -> int:
-    from spire_bridge.cloud.issuer_url import check_issuer_url
-    from spire_bridge.service.settings.serve import load_serve_settings
+    from spire_bridge.service.settings.kinds import kind_of, load_settings
 
-    settings = load_serve_settings(arguments.file)
-    urls = (url for issuer in settings.all_issuers() for url in issuer.issuer.issuer_urls())
-    findings = [finding for url in urls for finding in check_issuer_url(url)]
+    settings = load_settings(arguments.file)
+    kind = kind_of(settings)
+    findings = _findings(settings)
     if arguments.output == "json":
         warnings = [{"verifier": f.verifier, "reason": f.reason} for f in findings]
-        print_json({"file": str(arguments.file), "valid": True, "warnings": warnings})
+        print_json({"file": str(arguments.file), "kind": kind, "valid": True, "warnings": warnings})
         return 0
-    print(f"{arguments.file} is valid")
+    print(f"{arguments.file} is valid ({kind})")
     for finding in findings:
         print(f"warning: {finding.verifier} will refuse this issuer: {finding.reason}")
     return 0
+
+
+def _findings(settings: Settings) -> list[Finding]:
+    """What verifiers will object to of issuers that are configured."""
+    from spire_bridge.cloud.issuer_url import check_issuer_url
+    from spire_bridge.service.settings.serve import ServeSettings
+
+    if not isinstance(settings, ServeSettings):
+        return []
+    urls = (url for issuer in settings.all_issuers() for url in issuer.issuer.issuer_urls())
+    return [finding for url in urls for finding in check_issuer_url(url)]
 
 
 def run_convert(arguments: argparse.Namespace) -> int:
@@ -110,13 +129,7 @@ def run_convert(arguments: argparse.Namespace) -> int:
 
 def run_schema(arguments: argparse.Namespace) -> int:
     from spire_bridge.config.yaml import json_schema
+    from spire_bridge.service.settings.kinds import KINDS
 
-    if arguments.kind == "trust":
-        from spire_bridge.service.settings.trust import TrustSettings
-
-        print(json_schema(TrustSettings))
-    else:
-        from spire_bridge.service.settings.serve import ServeSettings
-
-        print(json_schema(ServeSettings))
+    print(json_schema(KINDS[arguments.kind]))
     return 0

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -56,21 +57,24 @@ class InvalidSetting(ValueError):
 
 def load(path: Path, kind: type[T]) -> T:
     """Reads the YAML file at `path` as a `kind`. Raises `InvalidConfig`."""
-    try:
-        data = read_limited(path, max_bytes=MAX_FILE_BYTES)
-    except FileFailure as error:
-        raise InvalidConfig(error.message) from None
-    return parse(data, kind, name=str(path))
+    return parse(_read(path), kind, name=str(path))
+
+
+def load_one_of(path: Path, kinds: Sequence[type[T]]) -> T:
+    """Reads the file as the kind that knows most of its names, the first of several such.
+
+    Raises `InvalidConfig`, of that kind.
+    """
+    root, value = _plain(_read(path), str(path))
+    names = value.keys() if isinstance(value, dict) else set()
+    kind = max(kinds, key=lambda kind: len(names & set(kind.__struct_fields__)))
+    return _converted(value, root, kind, str(path))
 
 
 def parse(data: bytes, kind: type[T], *, name: str) -> T:
     """Reads YAML as a `kind`; `name` stands for the file in messages. Raises `InvalidConfig`."""
-    root = _compose(data, name)
-    value = _value(root, name, set()) if root is not None else None
-    try:
-        return msgspec.convert(value if value is not None else {}, kind)
-    except msgspec.ValidationError as error:
-        raise _located(error, root, kind, name) from None
+    root, value = _plain(data, name)
+    return _converted(value, root, kind, name)
 
 
 def json_schema(kind: type[msgspec.Struct]) -> str:
@@ -80,6 +84,27 @@ def json_schema(kind: type[msgspec.Struct]) -> str:
         **msgspec.json.schema(kind),
     }
     return json.dumps(schema, indent=2)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return read_limited(path, max_bytes=MAX_FILE_BYTES)
+    except FileFailure as error:
+        raise InvalidConfig(error.message) from None
+
+
+def _plain(data: bytes, name: str) -> tuple[Node | None, Any]:
+    """The document's nodes, and what it says; an empty one says nothing of any setting."""
+    root = _compose(data, name)
+    value = _value(root, name, set()) if root is not None else None
+    return root, value if value is not None else {}
+
+
+def _converted(value: Any, root: Node | None, kind: type[T], name: str) -> T:
+    try:
+        return msgspec.convert(value, kind)
+    except msgspec.ValidationError as error:
+        raise _located(error, root, kind, name) from None
 
 
 def _compose(data: bytes, name: str) -> Node | None:

@@ -9,12 +9,38 @@ import pytest
 
 from spire_bridge.cli.main import main
 
-EXAMPLE = Path(__file__).parents[3] / "conf" / "issuer.yaml"
+CONF = Path(__file__).parents[3] / "conf"
+EXAMPLE = CONF / "issuer.yaml"
 
 
-def test_a_valid_file(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["config", "check", str(EXAMPLE)]) == 0
-    assert capsys.readouterr().out == f"{EXAMPLE} is valid\n"
+@pytest.mark.parametrize("file", sorted(CONF.glob("*.yaml")), ids=lambda file: file.name)
+def test_each_example_is_valid_as_what_it_is(
+    file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, _, _ = file.stem.partition("-")
+    kind = first if first in {"helper", "trust"} else "serve"
+    assert main(["config", "check", str(file)]) == 0
+    assert capsys.readouterr().out == f"{file} is valid ({kind})\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "mistake", "allowed"),
+    [
+        ("logs: {}\noutputs: []\n", "logs", "outputs, workload_api"),
+        ("output: []\nworkload_api: {}\nprogram: {}\n", "output", "outputs, workload_api"),
+        ("azur: {}\nissuer: x\nworkloads: []\n", "azur", "issuer, trust_domain, workloads"),
+        ("x: 1\nlog: {}\n", "x", "trust_domain, issuer, sources"),
+    ],
+)
+def test_a_mistake_is_that_of_the_kind_with_most_of_the_names(
+    text: str, mistake: str, allowed: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "some.yaml"
+    file.write_text(text)
+    assert main(["config", "check", str(file)]) == 2
+    shown = capsys.readouterr().err
+    assert f"unknown setting '{mistake}'" in shown
+    assert f"allowed here: {allowed}" in shown
 
 
 def test_what_verifiers_would_refuse_is_a_warning(
@@ -28,6 +54,7 @@ def test_what_verifiers_would_refuse_is_a_warning(
     assert main(["config", "check", str(file), "--output", "json"]) == 0
     assert json.loads(capsys.readouterr().out) == {
         "file": str(file),
+        "kind": "serve",
         "valid": True,
         "warnings": [{"verifier": "AWS", "reason": reason}],
     }
@@ -52,7 +79,7 @@ def test_a_mistake_ends_with_2_and_says_where(
     assert error["hint"].startswith("allowed here: ")
 
 
-@pytest.mark.parametrize("kind", [[], ["serve"], ["trust"]])
+@pytest.mark.parametrize("kind", [[], ["serve"], ["helper"], ["trust"]])
 def test_the_schema_is_json(kind: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["config", "schema", *kind]) == 0
     schema = json.loads(capsys.readouterr().out)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
+from commented_defaults import with_defaults
 
 from spire_bridge.config.yaml import InvalidConfig, json_schema, parse
 from spire_bridge.service.settings.serve import ServeSettings, load_serve_settings
@@ -44,18 +45,8 @@ def test_the_examples_load(example: Path) -> None:
 def test_what_the_examples_call_a_default_is_one(example: Path) -> None:
     """A setting that is commented out changes nothing when it is put in force."""
     text = example.read_text()
-    lines = [
-        line.replace("# ", "", 1) if line.lstrip().startswith("# ") and is_setting(line) else line
-        for line in text.splitlines()
-    ]
-    with_defaults = "\n".join(lines)
-    assert with_defaults != text
-    assert read(with_defaults) == read(text)
-
-
-def is_setting(comment: str) -> bool:
-    first, _, _ = comment.lstrip().removeprefix("#").strip().partition(" ")
-    return first.endswith(":") and first[:-1].isidentifier()
+    assert with_defaults(text) != text
+    assert read(with_defaults(text)) == read(text)
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.name)
