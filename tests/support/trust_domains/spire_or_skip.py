@@ -13,18 +13,24 @@ import pytest
 from trust_domains.spire_processes import SpireBinaries, SpireServer
 
 
-@contextmanager
-def running_spire(trust_domain: str, issuer: str, logs: Path) -> Iterator[SpireServer]:
-    """A server whose JWT-SVIDs name `issuer`; its logs and its agents' go to `logs`.
-
-    Without SPIRE's programs the test is skipped, or fails if SPIRE_REQUIRED is 1.
-    """
+def spire_binaries() -> SpireBinaries:
+    """Without them the test is skipped, or fails if SPIRE_REQUIRED is 1."""
     binaries = SpireBinaries.locate()
     if binaries is None:
         reason = "spire-server and spire-agent not found on PATH or in SPIRE_BIN_DIR"
         if os.environ.get("SPIRE_REQUIRED") == "1":
             pytest.fail(f"SPIRE_REQUIRED=1, but {reason}", pytrace=False)
         pytest.skip(reason)
+    return binaries
+
+
+@contextmanager
+def running_spire(trust_domain: str, issuer: str, logs: Path) -> Iterator[SpireServer]:
+    """A server whose JWT-SVIDs name `issuer`; its logs and its agents' go to `logs`.
+
+    Without SPIRE's programs the test is skipped, or fails if SPIRE_REQUIRED is 1.
+    """
+    binaries = spire_binaries()
     # Not pytest's folder: the path of a unix socket must stay below 100 bytes.
     with tempfile.TemporaryDirectory(prefix="sb-") as folder:
         server = SpireServer(binaries, Path(folder), logs, trust_domain=trust_domain, issuer=issuer)
