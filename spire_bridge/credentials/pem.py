@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 
-from cryptography.hazmat.primitives.serialization import Encoding
-from cryptography.x509 import Certificate
-
+from spire_bridge.credentials.authorities import authorities, unexpired
+from spire_bridge.spiffe.x509_bundle import certificates_pem
 from spire_bridge.spiffe.x509_svid import X509Svid
 from spire_bridge.workload.messages import X509Context
 
@@ -20,6 +17,11 @@ class PemFiles:
     certificates: bytes
     key: bytes = field(repr=False)
     bundle: bytes
+
+    @property
+    def combined(self) -> bytes:
+        """Certificates and key in one file, as haproxy reads them: a secret."""
+        return self.certificates + self.key
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,25 +37,12 @@ def pem_files(svid: X509Svid, context: X509Context, options: PemOptions, *, now:
     """The bundle holds the authorities of the SVID's trust domain first.
 
     Then come the intermediates, if they stand there, and the federated ones by the name of
-    their trust domain. `now`, in seconds since the epoch, decides on what has expired.
-    Raises what `X509Context.bundle` raises.
+    their trust domain. `now`, in seconds since the epoch, decides on what has expired. Raises
+    `RenderFailure` if there is no bundle of the own trust domain.
     """
-    own = svid.spiffe_id.trust_domain
-    leaf, *intermediates = svid.certificates
-    chain, trusted = [leaf, *intermediates], list(context.bundle(own).authorities)
-    if options.intermediates_in_bundle:
-        chain, trusted = [leaf], [*trusted, *intermediates]
-    if options.federated:
-        for name in sorted(context.bundles, key=str):
-            if name != own:
-                trusted += context.bundles[name].authorities
-    after = datetime.fromtimestamp(now, UTC) if options.omit_expired else None
-    return PemFiles(_pem(chain, after), svid.private_key_pem(), _pem(trusted, after))
-
-
-def _pem(certificates: Iterable[Certificate], after: datetime | None) -> bytes:
-    return b"".join(
-        certificate.public_bytes(Encoding.PEM)
-        for certificate in certificates
-        if after is None or certificate.not_valid_after_utc >= after
-    )
+    moved = options.intermediates_in_bundle
+    chain = svid.certificates[:1] if moved else svid.certificates
+    trusted = authorities(svid, context, intermediates=moved, federated=options.federated)
+    if options.omit_expired:
+        chain, trusted = unexpired(chain, now), unexpired(trusted, now)
+    return PemFiles(certificates_pem(chain), svid.private_key_pem(), certificates_pem(trusted))

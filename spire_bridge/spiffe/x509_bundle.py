@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Self
 
@@ -32,7 +32,12 @@ class X509Bundle:
 
     def pem(self) -> bytes:
         """The authorities as concatenated PEM."""
-        return b"".join(c.public_bytes(Encoding.PEM) for c in self.authorities)
+        return certificates_pem(self.authorities)
+
+
+def certificates_pem(certificates: Iterable[x509.Certificate]) -> bytes:
+    """Certificates as concatenated PEM."""
+    return b"".join(c.public_bytes(Encoding.PEM) for c in certificates)
 
 
 def parse_der_certificates(data: bytes) -> tuple[x509.Certificate, ...]:

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from spire_bridge.spiffe.errors import InvalidSvid
 from spire_bridge.spiffe.id import InvalidSpiffeId, SpiffeId
-from spire_bridge.spiffe.x509_bundle import parse_der_certificates
+from spire_bridge.spiffe.x509_bundle import certificates_pem, parse_der_certificates
 
 # What reading a certificate's extensions raises, beyond ExtensionNotFound.
 _MALFORMED = (x509.DuplicateExtension, x509.UnsupportedGeneralNameType, ValueError)
@@ -68,7 +68,7 @@ class X509Svid:
 
     def chain_pem(self) -> bytes:
         """Leaf and intermediates as concatenated PEM."""
-        return b"".join(c.public_bytes(Encoding.PEM) for c in self.certificates)
+        return certificates_pem(self.certificates)
 
     def private_key_pem(self) -> bytes:
         """The private key as unencrypted PKCS#8 PEM: a secret."""

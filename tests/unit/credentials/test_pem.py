@@ -1,105 +1,88 @@
-"""An X.509-SVID's files, and the JWT bundles', as programs read them."""
+"""PEM files: what is in them, in which order, and what is missing if the bundle is."""
 
 from __future__ import annotations
 
-import json
+import ssl
 import time
-from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
+from credential_material import OTHER, x509_context
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from spire_bridge.credentials.jwt_bundles import jwt_bundles_json
+from spire_bridge.credentials.errors import RenderFailure
 from spire_bridge.credentials.pem import PemFiles, PemOptions, pem_files
-from spire_bridge.sandbox.entry import Entry
-from spire_bridge.sandbox.trust_domain import SandboxTrustDomain
-from spire_bridge.spiffe.id import TrustDomain
-from spire_bridge.spiffe.x509_bundle import InvalidBundle
-from spire_bridge.transport.rpc_errors import UnexpectedAnswer
-from spire_bridge.workload.client import WorkloadClient
+from spire_bridge.spiffe.errors import InvalidBundle
 from spire_bridge.workload.messages import BundleSet, X509Context
 
 NOW = time.time()
-YEARS = 50 * 365 * 86400.0
 
 
-@pytest.fixture
-async def client() -> AsyncIterator[WorkloadClient]:
-    """Of a workload with an intermediate above it, that federates with another trust domain."""
-    async with (
-        SandboxTrustDomain("example.org", x509_intermediate=True) as own,
-        SandboxTrustDomain("partner.example") as partner,
-    ):
-        own.federate(partner)
-        entry = Entry("spiffe://example.org/w", federates_with=("partner.example",))
-        workload = await (await own.start_cluster("east")).add_workload("w", entry)
-        async with WorkloadClient(workload.address) as client:
-            yield client
-
-
-@pytest.fixture
-async def context(client: WorkloadClient) -> X509Context:
-    return await client.fetch_x509_context()
-
-
-def rendered(context: X509Context, now: float = NOW, **options: bool) -> PemFiles:
+def files(context: X509Context, now: float = NOW, **options: bool) -> PemFiles:
     return pem_files(context.default_svid, context, PemOptions(**options), now=now)
 
 
-def certificates(pem: bytes) -> list[x509.Certificate]:
-    return x509.load_pem_x509_certificates(pem)
+def certificates(pem: bytes) -> tuple[x509.Certificate, ...]:
+    return tuple(x509.load_pem_x509_certificates(pem))
 
 
-def test_the_files(context: X509Context) -> None:
-    files = rendered(context)
-    leaf, intermediate = certificates(files.certificates)
-    assert (leaf, intermediate) == context.default_svid.certificates
-    key = load_pem_private_key(files.key, None)
-    assert key.public_key() == leaf.public_key()
-    assert files.key.startswith(b"-----BEGIN PRIVATE KEY-----\n")
-    own = context.bundles[TrustDomain.parse("example.org")].authorities
-    assert certificates(files.bundle) == list(own)
-    intermediate.verify_directly_issued_by(own[0])
-    assert repr(files.key) not in repr(files)
+def test_the_chain_the_key_and_the_bundle() -> None:
+    context = x509_context(intermediate=True)
+    svid, written = context.default_svid, files(context)
+    assert certificates(written.certificates) == svid.certificates
+    key = load_pem_private_key(written.key, password=None)
+    assert key.public_key() == svid.leaf.public_key()
+    own = context.bundles[svid.spiffe_id.trust_domain]
+    assert certificates(written.bundle) == own.authorities
 
 
-def test_intermediates_in_the_bundle(context: X509Context) -> None:
-    files = rendered(context, intermediates_in_bundle=True)
-    leaf, intermediate = context.default_svid.certificates
-    assert certificates(files.certificates) == [leaf]
-    assert certificates(files.bundle)[1:] == [intermediate]
+def test_intermediates_move_to_the_bundle() -> None:
+    context = x509_context(intermediate=True)
+    leaf, *intermediates = context.default_svid.certificates
+    assert intermediates
+    written = files(context, intermediates_in_bundle=True)
+    assert certificates(written.certificates) == (leaf,)
+    assert list(certificates(written.bundle)[1:]) == intermediates
 
 
-def test_federated_authorities(context: X509Context) -> None:
-    partner = context.bundles[TrustDomain.parse("partner.example")].authorities
-    assert certificates(rendered(context, federated=True).bundle)[1:] == list(partner)
+def test_other_trust_domains_are_in_the_bundle_only_if_asked_for() -> None:
+    context = x509_context(federated=True)
+    foreign = context.bundles[OTHER].authorities
+    assert not set(foreign) & set(certificates(files(context).bundle))
+    assert certificates(files(context, federated=True).bundle)[-len(foreign) :] == foreign
 
 
-def test_expired_ones_are_left_out_where_that_is_wanted(context: X509Context) -> None:
-    files = rendered(context, NOW + YEARS, omit_expired=True)
-    assert files.certificates == files.bundle == b""
-    assert rendered(context, NOW + YEARS) == rendered(context)
-    assert rendered(context, omit_expired=True) == rendered(context)
+def test_what_has_expired_is_left_out_only_if_asked_for() -> None:
+    context = x509_context(expired=True)
+    assert certificates(files(context).certificates)
+    assert files(context, omit_expired=True).certificates == b""
+    before = context.default_svid.expires_at.timestamp()
+    assert certificates(files(context, before, omit_expired=True).certificates)
 
 
-def test_a_bundle_that_was_refused(context: X509Context) -> None:
-    """The first message may hold a bundle that is none: that is an error, and no defect."""
-    own = TrustDomain.parse("example.org")
-    for bundles, kind in (
-        (BundleSet({}, {own: InvalidBundle("broken")}), InvalidBundle),
-        (BundleSet({}), UnexpectedAnswer),
-    ):
-        with pytest.raises(kind):
-            rendered(X509Context(context.svids, bundles))
+def test_one_file_for_haproxy_is_what_tls_loads(tmp_path: Path) -> None:
+    file = tmp_path / "combined.pem"
+    file.write_bytes(files(x509_context(intermediate=True)).combined)
+    ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(file)
 
 
-async def test_jwt_bundles(client: WorkloadClient) -> None:
-    bundles = await client.fetch_jwt_bundles()
-    sets = json.loads(jwt_bundles_json(bundles))
-    assert list(sets) == ["example.org", "partner.example"]
-    for name, jwks in sets.items():
-        known = bundles[TrustDomain.parse(name)].authorities
-        assert {key["kid"] for key in jwks["keys"]} == set(known)
-        assert {key["alg"] for key in jwks["keys"]} == {"RS256"}
-        assert all("d" not in key for key in jwks["keys"])
+def test_the_pair_of_another_svid_is_not_loaded(tmp_path: Path) -> None:
+    file = tmp_path / "mismatched.pem"
+    mixed = replace(files(x509_context()), key=files(x509_context()).key)
+    file.write_bytes(mixed.combined)
+    with pytest.raises(ssl.SSLError):
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(file)
+
+
+def test_the_key_is_in_no_repr() -> None:
+    assert "PRIVATE KEY" not in repr(files(x509_context()))
+
+
+def test_an_svid_without_its_bundle() -> None:
+    context = x509_context()
+    own = context.default_svid.spiffe_id.trust_domain
+    refused = BundleSet({}, {own: InvalidBundle("not a list of DER certificates")})
+    with pytest.raises(RenderFailure, match=r"example\.org: not a list of DER"):
+        files(replace(context, bundles=refused))
