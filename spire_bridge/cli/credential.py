@@ -8,6 +8,7 @@ from spire_bridge.cli.command import Subparsers, add_group
 _COMMANDS = {
     "aws": "credential_aws",
     "roles-anywhere": "credential_roles_anywhere",
+    "vault": "credential_vault",
 }
 
 
