@@ -9,6 +9,7 @@ _COMMANDS = {
     "aws": "credential_aws",
     "roles-anywhere": "credential_roles_anywhere",
     "vault": "credential_vault",
+    "kubernetes": "credential_kubernetes",
 }
 
 
