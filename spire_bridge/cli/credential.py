@@ -10,6 +10,8 @@ _COMMANDS = {
     "roles-anywhere": "credential_roles_anywhere",
     "vault": "credential_vault",
     "kubernetes": "credential_kubernetes",
+    "kubelet": "credential_kubelet",
+    "docker": "credential_docker",
 }
 
 

@@ -12,6 +12,13 @@ class InvalidExecInfo(BridgeError):
     exit_status = EXIT_USAGE
 
 
+class InvalidProviderRequest(BridgeError):
+    """Standard input is no CredentialProviderRequest of a version that is known here."""
+
+    code = "PROVIDER_REQUEST_INVALID"
+    exit_status = EXIT_USAGE
+
+
 class InvalidKubeconfig(BridgeError):
     """A kubeconfig can't be made of this, or not written there."""
 

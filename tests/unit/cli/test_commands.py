@@ -20,7 +20,7 @@ from spire_bridge.cli.output import from_now
 COMMANDS = [
     *("dev", "fetch jwt", "fetch x509", "fetch bundles", "validate", "helper"),
     *("credential aws", "credential roles-anywhere"),
-    *("credential vault", "credential kubernetes"),
+    *("credential vault", "credential kubernetes", "credential kubelet", "credential docker"),
     *("serve", "publish", "status", "doctor"),
     *(
         "trust evaluate",
