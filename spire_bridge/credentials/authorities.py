@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 
 from cryptography.x509 import Certificate
 
-from spire_bridge.credentials.errors import RenderFailure
 from spire_bridge.spiffe.x509_svid import X509Svid
 from spire_bridge.workload.messages import X509Context
 
@@ -16,14 +15,10 @@ def authorities(
 ) -> tuple[Certificate, ...]:
     """Those of the SVID's trust domain, then its intermediates, then the others' by their name.
 
-    Raises `RenderFailure` if the agent sent no usable bundle of the own trust domain.
+    Raises what `X509Context.bundle` raises.
     """
     own = svid.spiffe_id.trust_domain
-    if own not in context.bundles:
-        refused = context.bundles.refused.get(own)
-        reason = f": {refused.message}" if refused is not None else ""
-        raise RenderFailure(f"there is no bundle of trust domain {own}{reason}")
-    found = [*context.bundles[own].authorities]
+    found = [*context.bundle(own).authorities]
     if intermediates:
         found += svid.certificates[1:]
     if federated:

@@ -38,7 +38,7 @@ def pem_files(svid: X509Svid, context: X509Context, options: PemOptions, *, now:
 
     Then come the intermediates, if they stand there, and the federated ones by the name of
     their trust domain. `now`, in seconds since the epoch, decides on what has expired. Raises
-    `RenderFailure` if there is no bundle of the own trust domain.
+    what `X509Context.bundle` raises.
     """
     moved = options.intermediates_in_bundle
     chain = svid.certificates[:1] if moved else svid.certificates
