@@ -103,7 +103,7 @@ def test_a_failed_renewal_leaves_what_is_still_valid(
         get(cache, endpoint)
 
 
-GOOD = {"version": 1, "expires_at": NOW + 3000, "content": "kept"}
+GOOD = {"version": 1, "kept_at": NOW - 60, "expires_at": NOW + 3000, "content": "kept"}
 
 
 @pytest.mark.parametrize(
