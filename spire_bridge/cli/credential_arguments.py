@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from spire_bridge.credentials.cache import AnswerCache
     from spire_bridge.spiffe.jwt_svid import UnverifiedJwtSvid

@@ -14,38 +14,39 @@ import stat
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self
 
 from spire_bridge.errors import BridgeError
-from spire_bridge.files.atomic import write_atomically
 from spire_bridge.files.errors import FileFailure
 from spire_bridge.files.reading import read_limited
+from spire_bridge.value import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Self
 
 _MAX_BYTES = 256 * 1024
 _FORMAT = 1
 _LOOK_SECONDS = 0.02  # how often a lock that another process holds is tried
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
+class Kept(Value):
     """An answer and its end, in seconds since the epoch."""
 
-    content: str = field(repr=False)
+    content: str
     expires_at: int
 
+    _hidden = ("content",)
 
-@dataclass(frozen=True, slots=True)
-class _Entry:
+
+class _Entry(Value):
     """What is on disk: an answer and the time of its arrival."""
 
     kept: Kept
     kept_at: int
 
 
-@dataclass(frozen=True, slots=True)
-class AnswerCache:
+class AnswerCache(Value):
     """A folder of answers that its owner alone can read.
 
     `wait_seconds` is how long another process's call for the same answer is waited for.
@@ -96,6 +97,9 @@ class AnswerCache:
         return entry.kept.expires_at - self.clock() <= min(renew_seconds, life / 2)
 
     def _write(self, file: Path, new: Kept) -> None:
+        # Loaded only here: most calls find an answer.
+        from spire_bridge.files.atomic import write_atomically
+
         entry = {
             "version": _FORMAT,
             "kept_at": int(self.clock()),

@@ -241,7 +241,17 @@ async def test_without_a_new_token_what_is_kept_serves_to_its_end(aws: AwsAtWork
     assert (await aws.aws("--duration", "15m")).error == "PERMISSION_DENIED"
 
 
-HEAVY = ("grpc", "asyncio", "ssl", "http.client", "cryptography", "xml", "msgspec")
+HEAVY = (
+    "grpc",
+    "asyncio",
+    "ssl",
+    "http.client",
+    "cryptography",
+    "xml",
+    "msgspec",
+    "dataclasses",
+    "typing",
+)
 LOADED = f"""
 import sys
 from spire_bridge.cli.main import main
