@@ -7,6 +7,10 @@ from spire_bridge.cli.command import Subparsers, add_group
 # One module for each verifier, by the command's name.
 _COMMANDS = {
     "aws": "credential_aws",
+    "azure": "credential_azure",
+    "azure-environment": "credential_azure_environment",
+    "gcp": "credential_gcp",
+    "gcp-config": "credential_gcp_config",
     "roles-anywhere": "credential_roles_anywhere",
     "vault": "credential_vault",
     "kubernetes": "credential_kubernetes",

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from spire_bridge.credentials.cache import AnswerCache
+    from spire_bridge.credentials.cache import AnswerCache, Kept
     from spire_bridge.spiffe.jwt_svid import UnverifiedJwtSvid
     from spire_bridge.spiffe.x509_svid import X509Svid
     from spire_bridge.transport.outgoing import Outgoing
@@ -110,3 +111,15 @@ def cache_of(arguments: argparse.Namespace) -> AnswerCache | None:
     if arguments.cache is not None:
         return AnswerCache(arguments.cache, arguments.timeout)
     return AnswerCache.of_user(os.environ, wait_seconds=arguments.timeout)
+
+
+def kept_answer(
+    arguments: argparse.Namespace,
+    key: Mapping[str, str],
+    obtain: Callable[[], Kept],
+    *,
+    renew_seconds: float,
+) -> Kept:
+    """What `AnswerCache.get` returns, or what `obtain` does if nothing is to be kept."""
+    cache = cache_of(arguments)
+    return obtain() if cache is None else cache.get(key, obtain, renew_seconds=renew_seconds)

@@ -16,12 +16,8 @@ from spire_bridge.cli.credential_arguments import (
     outgoing_of,
     token_of,
 )
-from spire_bridge.cli.credential_aws_session import (
-    add_session,
-    needed,
-    print_session,
-    setting,
-)
+from spire_bridge.cli.credential_aws_session import add_session, print_session
+from spire_bridge.cli.variables import needed, setting
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import os
 from collections.abc import Callable, Mapping
 
 from spire_bridge.cli.arguments import lifetime
-from spire_bridge.errors import EXIT_USAGE, BridgeError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,13 +13,6 @@ if TYPE_CHECKING:
 
 # SDKs ask again once less than 15 minutes are left: what they get then is to be new.
 _RENEW_SECONDS = 16 * 60
-
-
-class MissingSetting(BridgeError):
-    """Neither an option nor a variable says it."""
-
-    code = "SETTING_MISSING"
-    exit_status = EXIT_USAGE
 
 
 def add_session(parser: argparse.ArgumentParser, *, region: str, session_name: str) -> None:
@@ -42,20 +33,6 @@ def add_session(parser: argparse.ArgumentParser, *, region: str, session_name: s
     parser.add_argument(
         "--endpoint", metavar="URL", help="ask this endpoint instead of the region's"
     )
-
-
-def setting(given: str | None, *variables: str) -> str:
-    """What the option says, or else the first of these variables that is set; else empty."""
-    return given or next((v for name in variables if (v := os.environ.get(name))), "")
-
-
-def needed(given: str | None, option: str, *variables: str) -> str:
-    """As `setting`. Raises `MissingSetting`."""
-    value = setting(given, *variables)
-    if not value:
-        ways = " or ".join((option, *(f"${name}" for name in variables)))
-        raise MissingSetting(f"{option} is missing", hint=f"give {ways}")
-    return value
 
 
 def print_session(

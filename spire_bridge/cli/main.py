@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Sequence
 
+from spire_bridge.cli import google_executable
 from spire_bridge.cli.command import Subparsers
 from spire_bridge.cli.help_text import HelpFormatter
 from spire_bridge.errors import EXIT_FAILURE, BridgeError
@@ -52,7 +53,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _status(words: Sequence[str]) -> int:
     try:
-        return _run(build_parser(words), words)
+        parser = build_parser(words)
+        if google_executable.is_run_by_an_sdk(words, os.environ):
+            return google_executable.answer(words, parser)
+        return _run(parser, words)
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:  # the reader has gone: nothing left to say, to no one

@@ -69,6 +69,12 @@ class AwsAtWork:
         words = ("credential", "roles-anywhere", *ROLES_ANYWHERE, *arguments)
         return await run(*words, **self.environment(**changes))
 
+    async def token(self, audience: str) -> str:
+        """A JWT-SVID of SUBJECT."""
+        where = {"SPIFFE_ENDPOINT_SOCKET": self.workload.address}
+        words = ("fetch", "jwt", "--audience", audience, "--spiffe-id", SUBJECT)
+        return (await run(*words, **where)).out.strip()
+
     def secrets_on_disk(self) -> list[str]:
         """What is kept, for a search."""
         return [file.read_text() for file in self.cache.rglob("*.json")]

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 import pytest
 from forgery.tokens import jwk, jwk_set, rsa_key, signed
@@ -18,6 +18,7 @@ from spire_bridge.models.issuer_cache import IssuerCache
 from spire_bridge.models.model_clouds import ModelClouds
 from spire_bridge.models.surroundings import Surroundings
 from spire_bridge.service.dev.cloud_accounts import Descriptions
+from spire_bridge.transport.outgoing import HttpAnswer, HttpRequest
 
 NOW = 1_789_123_721  # 2026-09-11T10:48:41Z
 ISSUER = "https://127.0.0.1:8080"
@@ -66,6 +67,13 @@ class Clouds:
         body = form if isinstance(form, bytes) else urlencode(form).encode()
         fields = {"content-type": "application/x-www-form-urlencoded", **(headers or {})}
         return self.ask(Request("POST", path, fields, path, body=body))
+
+    def send(self, request: HttpRequest) -> HttpAnswer:
+        """In the place of a network."""
+        path = urlsplit(request.url).path
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        response = self.ask(Request(request.method, path, headers, path, body=request.body))
+        return HttpAnswer(response.status, dict(response.headers), response.body)
 
 
 def token(key_id: str = "one", **changes: Any) -> str:
