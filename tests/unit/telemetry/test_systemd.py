@@ -66,6 +66,8 @@ def test_what_is_said_once_waits_for_a_busy_listener(address: str) -> None:
         received = 0
         done = threading.Thread(target=notifier.ready)
         done.start()
+        done.join(0.05)
+        assert done.is_alive()  # the queue is full, and it waits
         listener.settimeout(5)
         while (message := listener.recv(500)) != b"READY=1":
             assert message == b"STATUS=again"

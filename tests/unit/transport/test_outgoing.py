@@ -264,6 +264,19 @@ def test_one_deadline_for_all_of_an_answer(converse: Converse) -> None:
     assert "did not answer within 0.3 s" in message
 
 
+def test_silence_after_a_drip_is_not_waited_for_anew() -> None:
+    def stalling(connection: socket.socket, _: bytes) -> None:
+        for piece in (b"HTTP/1.1 200 OK\r\n", b"X: y", b"y"):
+            connection.sendall(piece)
+            time.sleep(0.15)
+        connection.recv(1)
+
+    with listening(stalling) as at:
+        started = time.monotonic()
+        fails(replace(DIRECTLY, timeout_seconds=0.5), post(f"http://{at.origin}/"))
+        assert time.monotonic() - started < 0.65
+
+
 def test_a_proxy_that_drips() -> None:
     with listening(dripping(b"HTTP/1.1 200 OK\r\nX: ", b"x", 0.05)) as proxy:
         there = Outgoing({"HTTPS_PROXY": f"http://{proxy.origin}"}, 0.3)
