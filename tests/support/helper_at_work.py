@@ -43,7 +43,9 @@ class HelperConfig:
             "log": {"format": "json", "level": "debug"},
             **self.others,
         }
-        self.file.write_text(json.dumps(document))  # JSON is YAML
+        new = self.file.with_suffix(".new")
+        new.write_text(json.dumps(document))  # JSON is YAML
+        new.replace(self.file)
         return self.file
 
 
@@ -89,7 +91,7 @@ class Helper:
         verdict = answer.json()
         assert answer.status == (200 if verdict["ready"] else 503)
         assert verdict["ready"] is all(output["ready"] for output in verdict["outputs"])
-        return next(o["condition"] for o in verdict["outputs"] if o["name"] == name)
+        return next((o["condition"] for o in verdict["outputs"] if o["name"] == name), "not kept")
 
     async def until_condition(self, name: str, expected: str) -> None:
         deadline = time.monotonic() + PATIENCE_SECONDS
