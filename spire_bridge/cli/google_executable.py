@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from spire_bridge.errors import BridgeError
 
@@ -16,14 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
 
-_COMMAND = ("credential", "gcp")
-_VARIABLE = "GOOGLE_EXTERNAL_ACCOUNT_TOKEN_TYPE"  # every SDK sets it
 _STANDARD_ERROR = 2
-
-
-def is_run_by_an_sdk(words: Sequence[str], environment: Mapping[str, str]) -> bool:
-    """Of another command, or a person's own call, errors go where they always do."""
-    return tuple(words[:2]) == _COMMAND and _VARIABLE in environment
 
 
 def answer(words: Sequence[str], parser: argparse.ArgumentParser) -> int:

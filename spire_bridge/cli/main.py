@@ -8,7 +8,6 @@ import os
 import sys
 from collections.abc import Sequence
 
-from spire_bridge.cli import google_executable
 from spire_bridge.cli.command import Subparsers
 from spire_bridge.cli.help_text import HelpFormatter
 from spire_bridge.errors import EXIT_FAILURE, BridgeError
@@ -19,6 +18,10 @@ _COMMANDS = (
     *("dev", "fetch", "validate", "helper", "credential", "serve", "publish", "status", "doctor"),
     *("trust", "config", "completion", "version"),
 )
+
+# Google's SDKs set it for the executable that they run: of another call, errors go where they
+# always do.
+_GOOGLES = "GOOGLE_EXTERNAL_ACCOUNT_TOKEN_TYPE"
 
 _EPILOG = """\
 exit status: 0 done, 1 failed, 2 wrong usage or configuration, 3 no identity issued by
@@ -54,7 +57,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _status(words: Sequence[str]) -> int:
     try:
         parser = build_parser(words)
-        if google_executable.is_run_by_an_sdk(words, os.environ):
+        if _GOOGLES in os.environ and tuple(words[:2]) == ("credential", "gcp"):
+            from spire_bridge.cli import google_executable
+
             return google_executable.answer(words, parser)
         return _run(parser, words)
     except KeyboardInterrupt:

@@ -19,7 +19,8 @@ from spire_bridge.cli.output import from_now
 
 COMMANDS = [
     *("dev", "fetch jwt", "fetch x509", "fetch bundles", "validate", "helper"),
-    *("credential aws", "credential roles-anywhere"),
+    *("credential aws", "credential azure", "credential azure-environment", "credential gcp"),
+    *("credential gcp-config", "credential roles-anywhere"),
     *("credential vault", "credential kubernetes", "credential kubelet", "credential docker"),
     *("serve", "publish", "status", "doctor"),
     *(
