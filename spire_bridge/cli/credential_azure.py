@@ -50,7 +50,10 @@ def add_parser(subparsers: Subparsers) -> None:
     add_application(parser)
     what = parser.add_mutually_exclusive_group()
     what.add_argument(
-        "--scope", metavar="S", help=f"what the token is for (default: {_DEFAULT_SCOPE})"
+        "--scope",
+        metavar="S",
+        default=_DEFAULT_SCOPE,
+        help=f"what the token is for (default: {_DEFAULT_SCOPE})",
     )
     what.add_argument("--resource", metavar="R", help="the same without /.default at its end")
     parser.add_argument(
@@ -92,12 +95,12 @@ def add_application(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from spire_bridge.credentials.azure.az_output import az_json
+    from spire_bridge.credentials.azure.az_output import az_json, scope_of
 
     tenant = needed(arguments.tenant, "--tenant", "AZURE_TENANT_ID")
     client_id = needed(arguments.client_id, "--client-id", "AZURE_CLIENT_ID")
     authority = setting(arguments.authority_host, "AZURE_AUTHORITY_HOST")
-    scope = _scope(arguments)
+    scope = scope_of(arguments.resource) if arguments.resource else arguments.scope
 
     def obtain() -> Kept:
         return _obtain(arguments, tenant, client_id, authority, scope)
@@ -114,13 +117,6 @@ def run(arguments: argparse.Namespace) -> int:
     subscription = setting(arguments.subscription, "AZURE_SUBSCRIPTION_ID")
     print(az_json(kept.content, kept.expires_at, tenant, subscription))
     return 0
-
-
-def _scope(arguments: argparse.Namespace) -> str:
-    """A slash at the end of a resource belongs to its name: two may follow each other."""
-    if arguments.resource:
-        return f"{arguments.resource}/.default"
-    return arguments.scope or _DEFAULT_SCOPE
 
 
 def _obtain(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -15,11 +14,6 @@ from spire_bridge.listen.http import Headers, Request, Response
 DEFAULT_PATH = "/aws/credentials"
 
 _PRIVATE: Headers = (("content-type", "application/json"), ("cache-control", "no-store"))
-
-
-def new_authorization() -> str:
-    """The content of a new token file, for AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE."""
-    return secrets.token_urlsafe(32)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,16 +1,14 @@
-"""Where editions come from: the agent's streams, its tokens, and what is exchanged for one."""
+"""Where editions come from: the agent's streams, and its tokens."""
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+from typing import TypeVar
 
 from spire_bridge.helper.edition import Edition
 from spire_bridge.helper.identity import Identity
-from spire_bridge.helper.lifetime import half_life
 from spire_bridge.helper.tokens import TokenSupply
 from spire_bridge.spiffe.jwt_bundle import JwtBundle
 from spire_bridge.spiffe.jwt_svid import UnverifiedJwtSvid
@@ -29,46 +27,69 @@ class X509Material:
     svid: X509Svid
     context: X509Context
 
+    @property
+    def expires_at(self) -> float:
+        """When the SVID ends, in seconds since the epoch."""
+        return self.svid.expires_at.timestamp()
+
 
 K = TypeVar("K", bound=Keeping)
 
 
-async def _newest(latest: Latest[K]) -> K:
+async def newest(latest: Latest[K]) -> K:
     """What the agent pushed last, its stream opened if need be. Raises `BridgeError`."""
     latest.start()
     await latest.heard()
     return latest.value
 
 
-class X509Content:
-    """An X.509-SVID and its bundles as the agent pushes them.
+class X509Supply:
+    """The X.509-SVID of one identity, and its bundles, as the agent pushes them."""
 
-    `render` makes the files' bytes.
+    def __init__(
+        self, latest: Latest[X509Context], identity: Identity, *, clock: Clock = time.time
+    ) -> None:
+        self._latest = latest
+        self._identity = identity
+        self._clock = clock
+
+    async def obtain(self) -> X509Material:
+        """Raises what the agent answered, and `Unavailable` for one that has expired."""
+        context = await newest(self._latest)
+        svid = self._identity.among(context.svids)
+        if svid.expires_at.timestamp() <= self._clock():
+            raise Unavailable("the X.509-SVID has expired and the agent has sent no other")
+        return X509Material(svid, context)
+
+    def on_change(self, listener: Callable[[], None]) -> Callable[[], None]:
+        """Has `listener` called at every message; returns what ends that."""
+        return self._latest.on_change(listener)
+
+
+class X509Content:
+    """An X.509-SVID and its bundles; `render` makes the files' bytes.
+
+    The same material is rendered once: a PKCS#12 store has a salt, and would differ each time.
     """
 
     def __init__(
         self,
-        latest: Latest[X509Context],
-        identity: Identity,
+        supply: X509Supply,
         render: Callable[[X509Material], tuple[bytes, ...]],
-        *,
-        clock: Clock = time.time,
     ) -> None:
-        self._latest = latest
-        self._identity = identity
+        self._supply = supply
         self._render = render
-        self._clock = clock
+        self._rendered: tuple[X509Material, Edition] | None = None
 
     async def obtain(self) -> Edition:
-        context = await _newest(self._latest)
-        svid = self._identity.among(context.svids)
-        expires_at = svid.expires_at.timestamp()
-        if expires_at <= self._clock():
-            raise Unavailable("the X.509-SVID has expired and the agent has sent no other")
-        return Edition(self._render(X509Material(svid, context)), expires_at)
+        material = await self._supply.obtain()
+        if self._rendered is None or self._rendered[0] != material:
+            edition = Edition(self._render(material), material.expires_at)
+            self._rendered = material, edition
+        return self._rendered[1]
 
     def on_change(self, listener: Callable[[], None]) -> Callable[[], None]:
-        return self._latest.on_change(listener)
+        return self._supply.on_change(listener)
 
 
 class JwtBundlesContent:
@@ -83,7 +104,7 @@ class JwtBundlesContent:
         self._render = render
 
     async def obtain(self) -> Edition:
-        return Edition(self._render(await _newest(self._latest)))
+        return Edition(self._render(await newest(self._latest)))
 
     def on_change(self, listener: Callable[[], None]) -> Callable[[], None]:
         return self._latest.on_change(listener)
@@ -106,47 +127,8 @@ class JwtContent:
 
     def on_change(self, _: Callable[[], None]) -> Callable[[], None]:
         """A token changes by time alone."""
-        return _nothing
+        return nothing
 
 
-class Ending(Protocol):
-    """What an exchange answers with."""
-
-    @property
-    def expires_at(self) -> float:
-        """In seconds since the epoch."""
-        ...
-
-
-E = TypeVar("E", bound=Ending)
-
-
-class ExchangedContent(Generic[E]):
-    """What somebody gives for a JWT-SVID: `exchange` asks for it, in a thread of its own."""
-
-    def __init__(
-        self,
-        tokens: TokenSupply,
-        exchange: Callable[[UnverifiedJwtSvid], E],
-        render: Callable[[E], tuple[bytes, ...]],
-        *,
-        clock: Clock = time.time,
-    ) -> None:
-        self._tokens = tokens
-        self._exchange = exchange
-        self._render = render
-        self._clock = clock
-
-    async def obtain(self) -> Edition:
-        token = await self._tokens.obtain()
-        answer = await asyncio.to_thread(self._exchange, token.svid)
-        renew_at = half_life(self._clock(), answer.expires_at)
-        return Edition(self._render(answer), answer.expires_at, renew_at)
-
-    def on_change(self, _: Callable[[], None]) -> Callable[[], None]:
-        """An answer changes by time alone."""
-        return _nothing
-
-
-def _nothing() -> None:
+def nothing() -> None:
     """Ends a subscription of which nothing would have come."""

@@ -8,6 +8,7 @@ proxy would say, and a secret that only who may read its file can send.
 from __future__ import annotations
 
 import hmac
+import secrets
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
@@ -15,6 +16,11 @@ from spire_bridge.listen.http import Request
 
 # What a proxy adds, and what a browser adds to a request of a page.
 _OF_OTHERS = frozenset({"forwarded", "x-forwarded-for", "x-forwarded-host", "via", "origin"})
+
+
+def new_secret() -> str:
+    """What a program has to send, for the file that it reads it from."""
+    return secrets.token_urlsafe(32)
 
 
 def is_local(request: Request) -> bool:

@@ -151,6 +151,27 @@ class Program:
                 return
 
 
+class Telling:
+    """The follow-up of one output: its first edition lets the program start, the others are told.
+
+    The program may be started by another output's follow-up: what was there by then is no
+    change, and a signal at once would end a program that has not asked for it yet.
+    """
+
+    def __init__(self, program: Program, *, of_changes: bool = True) -> None:
+        self._program = program
+        self._of_changes = of_changes
+        self._is_first = True
+
+    async def __call__(self) -> None:
+        """Raises `FollowUpFailed`."""
+        is_first, self._is_first = self._is_first, False
+        if is_first or not self._of_changes:
+            await self._program.start()
+        else:
+            await self._program()
+
+
 def _exit_status(returncode: int) -> int:
     return returncode if returncode >= 0 else _KILLED_BY - returncode
 

@@ -96,10 +96,15 @@ class ListenAddress:
         listener.setblocking(False)
         return listener, replace(self, port=listener.getsockname()[1])
 
+    @property
+    def is_loopback(self) -> bool:
+        """Whether only this machine can connect."""
+        return ip_address(self.host).is_loopback
+
     def release(self, listener: socket.socket) -> float:
         """Lets handshakes end, and begins no more."""
         listening_sockets.ignore_new_connections(listener)
-        return _HERE_SECONDS if ip_address(self.host).is_loopback else _NETWORK_SECONDS
+        return _HERE_SECONDS if self.is_loopback else _NETWORK_SECONDS
 
 
 @dataclass(frozen=True, slots=True)

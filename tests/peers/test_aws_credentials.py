@@ -16,7 +16,8 @@ from command_line import PROGRAM, ROOT
 
 from spire_bridge.credentials.aws.profiles import credential_process_profile
 from spire_bridge.credentials.aws.temporary import TemporaryCredentials
-from spire_bridge.helper.aws_endpoint import AwsEndpoint, new_authorization
+from spire_bridge.helper.aws_endpoint import AwsEndpoint
+from spire_bridge.helper.loopback_guard import new_secret
 from spire_bridge.listen.address import ListenAddress
 from spire_bridge.listen.server import serving
 from spire_bridge.service.dev.cloud_accounts import AUDIENCE, ROLE_ARN
@@ -115,7 +116,7 @@ async def container_endpoint(folder: Path) -> AsyncIterator[Loopback]:
         folder / "authorization",
         TemporaryCredentials("ASIA1", "secret", "token", int(time.time()) + 3600),
     )
-    authorization = new_authorization()
+    authorization = new_secret()
     loopback.token_file.write_text(authorization)
     endpoint = AwsEndpoint(lambda: loopback.latest, authorization)
     async with serving(endpoint, ListenAddress("127.0.0.1", 0)) as address:

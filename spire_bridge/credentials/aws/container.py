@@ -17,6 +17,13 @@ def credentials_body(credentials: TemporaryCredentials) -> bytes:
     )
 
 
+def read_credentials(body: bytes) -> TemporaryCredentials:
+    """What `credentials_body` wrote. Raises `UnexpectedAnswer`."""
+    members = json.loads(body)
+    names = ("AccessKeyId", "SecretAccessKey", "Token", "Expiration")
+    return TemporaryCredentials.read(*(members.get(name) for name in names))
+
+
 def error_body(code: str, message: str) -> bytes:
     """The answer without: JSON."""
     return _body(code=code, message=message)

@@ -1,9 +1,14 @@
-"""What `az account get-access-token` prints, for programs that run az. Pure."""
+"""What `az account get-access-token` is told and prints, for programs that run az. Pure."""
 
 from __future__ import annotations
 
 import json
 from datetime import datetime
+
+
+def scope_of(resource: str) -> str:
+    """All that the application may do at a resource. A slash at its end belongs to its name."""
+    return f"{resource}/.default"
 
 
 def az_json(token: str, expires_at: int, tenant: str, subscription: str = "") -> str:

@@ -16,14 +16,8 @@ from spire_bridge.transport.outgoing import HttpAnswer, HttpRequest
 
 Send = Callable[[HttpRequest], HttpAnswer]
 
-DEFAULT_SCOPE = "https://management.azure.com/.default"
 _ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 _SCOPE = re.compile(r"[A-Za-z0-9._:/-]{1,500}")
-
-
-def scope_of(resource: str) -> str:
-    """All that the application may do at a resource. A slash at its end belongs to its name."""
-    return f"{resource}/.default"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +25,7 @@ class TokenRequest:
     """A token of `application` for what `scope` names. Raises `InvalidAzureSetting`."""
 
     application: Application
-    scope: str = DEFAULT_SCOPE
+    scope: str
 
     def __post_init__(self) -> None:
         if not _SCOPE.fullmatch(self.scope) or not self.scope.endswith("/.default"):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from spire_bridge.credentials.retrying import TryAgain
 from spire_bridge.errors import EXIT_USAGE, BridgeError
 
 
@@ -27,9 +26,3 @@ class UnexpectedGoogleAnswer(BridgeError):
     """What came back is neither a token nor an error of Google's."""
 
     code = "GOOGLE_ANSWER_UNEXPECTED"
-
-
-class GoogleAway(TryAgain):
-    """Too many calls, or trouble of Google's own."""
-
-    code = "GOOGLE_UNAVAILABLE"

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
 
 from spire_bridge.credentials.google.errors import InvalidGoogleSetting
 from spire_bridge.credentials.google.provider import Provider
 from spire_bridge.spiffe.jwt_svid import UnverifiedJwtSvid
+from spire_bridge.value import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Self
 
 TOKEN_TYPE_VARIABLE = "GOOGLE_EXTERNAL_ACCOUNT_TOKEN_TYPE"  # noqa: S105 - a name
 AUDIENCE_VARIABLE = "GOOGLE_EXTERNAL_ACCOUNT_AUDIENCE"
@@ -20,8 +23,7 @@ JWT = "urn:ietf:params:oauth:token-type:jwt"
 _TOKEN_TYPES = (JWT, "urn:ietf:params:oauth:token-type:id_token")
 
 
-@dataclass(frozen=True, slots=True)
-class SdkRequest:
+class SdkRequest(Value):
     """What the SDK wants, by the variables that it runs the executable with.
 
     `audience` is the token's, empty if the SDK did not name the provider.

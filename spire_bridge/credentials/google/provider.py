@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import Self
 
 from spire_bridge.credentials.google.errors import InvalidGoogleSetting
+from spire_bridge.value import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Self
 
 DEFAULT_UNIVERSE = "googleapis.com"
 MIN_LIFETIME_SECONDS = 600
@@ -14,16 +17,13 @@ MAX_LIFETIME_SECONDS = 43_200
 
 _PREFIX = "//iam.googleapis.com/"
 _ID = r"[a-z0-9-]{4,32}"
-_NAME = re.compile(
-    r"projects/[0-9]{1,20}/locations/global/workloadIdentityPools"
-    rf"/(?P<pool>{_ID})/providers/(?P<provider>{_ID})"
-)
-_UNIVERSE = re.compile(r"[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63})+")
-_EMAIL = re.compile(r"[A-Za-z0-9._-]{1,64}@[a-z0-9.-]{1,253}")
+# Texts, so that only what is looked at is compiled.
+_NAME = rf"projects/[0-9]{{1,20}}/locations/global/workloadIdentityPools/{_ID}/providers/{_ID}"
+_UNIVERSE = r"[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63})+"
+_EMAIL = r"[A-Za-z0-9._-]{1,64}@[a-z0-9.-]{1,253}"
 
 
-@dataclass(frozen=True, slots=True)
-class Provider:
+class Provider(Value):
     """`audience` names it in a token exchange; the project is named by its number there."""
 
     audience: str
@@ -35,7 +35,7 @@ class Provider:
         Raises `InvalidGoogleSetting`.
         """
         short = name.removeprefix("https:").removeprefix(_PREFIX)
-        if not _NAME.fullmatch(short):
+        if not re.fullmatch(_NAME, short):
             raise InvalidGoogleSetting(
                 "that is no full name of a workload identity pool provider",
                 hint="projects/NUMBER/locations/global/workloadIdentityPools/POOL/providers/NAME,"
@@ -49,8 +49,7 @@ class Provider:
         return f"https:{self.audience}"
 
 
-@dataclass(frozen=True, slots=True)
-class ServiceAccount:
+class ServiceAccount(Value):
     """Whom to impersonate, and for how long; None is Google's default, an hour.
 
     More than an hour needs an organisation policy. Raises `InvalidGoogleSetting`.
@@ -59,8 +58,8 @@ class ServiceAccount:
     email: str
     lifetime_seconds: int | None = None
 
-    def __post_init__(self) -> None:
-        if not _EMAIL.fullmatch(self.email):
+    def _check(self) -> None:
+        if not re.fullmatch(_EMAIL, self.email):
             raise InvalidGoogleSetting(
                 "that is no e-mail address of a service account",
                 hint="NAME@PROJECT.iam.gserviceaccount.com",
@@ -73,8 +72,7 @@ class ServiceAccount:
             )
 
 
-@dataclass(frozen=True, slots=True)
-class Endpoints:
+class Endpoints(Value):
     """Where tokens are exchanged and accounts impersonated: URLs without a path."""
 
     sts: str
@@ -83,7 +81,7 @@ class Endpoints:
     @classmethod
     def of(cls, universe_domain: str = DEFAULT_UNIVERSE) -> Self:
         """Those of a universe. Raises `InvalidGoogleSetting`."""
-        if not _UNIVERSE.fullmatch(universe_domain):
+        if not re.fullmatch(_UNIVERSE, universe_domain):
             raise InvalidGoogleSetting(f"{universe_domain!r} is no universe domain")
         return cls(f"https://sts.{universe_domain}", f"https://iamcredentials.{universe_domain}")
 

@@ -7,13 +7,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from spire_bridge.credentials.answer_text import shown_answer
-from spire_bridge.credentials.google.errors import (
-    GoogleAway,
-    GoogleRefused,
-    UnexpectedGoogleAnswer,
-)
+from spire_bridge.credentials.google.errors import GoogleRefused, UnexpectedGoogleAnswer
+from spire_bridge.credentials.retrying import TryAgain
 from spire_bridge.errors import BridgeError
 from spire_bridge.transport.outgoing import HttpAnswer
+
+
+class GoogleAway(TryAgain):
+    """Too many calls, or trouble of Google's own."""
+
+    code = "GOOGLE_UNAVAILABLE"
 
 
 @dataclass(frozen=True, slots=True)

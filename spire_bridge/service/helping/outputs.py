@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from spire_bridge.helper.contents import JwtBundlesContent, JwtContent, X509Content
-from spire_bridge.helper.edition import Content
 from spire_bridge.helper.follow_up import RunCommand, SignalPidFile
 from spire_bridge.helper.output import FollowUp, Output
 from spire_bridge.helper.places import FilePlace, Files, Folder, FolderFiles, Place
 from spire_bridge.helper.program import signal_named
-from spire_bridge.service.helping.rendering import X509Rendering, bundles_file, raw_token
+from spire_bridge.listen.address import ListenAddress
+from spire_bridge.listen.http import Handler
+from spire_bridge.service.helping.endpoints import credentials_endpoint, token_endpoint
+from spire_bridge.service.helping.kinds import content_of
 from spire_bridge.service.helping.sources import AgentSources
 from spire_bridge.service.settings.helper import FolderSettings
-from spire_bridge.service.settings.outputs import AfterSettings, FileSettings, OutputSettings
+from spire_bridge.service.settings.output_files import FileSettings
+from spire_bridge.service.settings.outputs import (
+    AfterSettings,
+    EndpointSettings,
+    OutputSettings,
+)
 
 
 class OutputBuilder:
@@ -29,34 +35,35 @@ class OutputBuilder:
     ) -> None:
         self._sources = sources
         self._allow_shared = allow_shared
+        self._endpoints: dict[ListenAddress, Handler] = {}
         self._folders = {folder.path: _folder(folder, allow_shared) for folder in folders}
 
     def build(self, settings: OutputSettings, *more: FollowUp) -> Output:
-        """Raises `OwnerFailure` for a user or group that there is none of."""
+        """Raises `OwnerFailure` for an unknown user or group, and what its kind raises."""
         return Output(
             settings.name,
-            self._content(settings),
+            content_of(settings, self._sources),
             self._place(settings),
             (*_follow_ups(settings.after), *more),
         )
 
-    def _content(self, settings: OutputSettings) -> Content:
-        sources = self._sources
-        if settings.jwt is not None:
-            tokens = sources.tokens.of(settings.jwt.audience, settings.jwt.identity())
-            return JwtContent(tokens, raw_token)
-        if settings.jwt_bundles is not None:
-            return JwtBundlesContent(sources.jwt_bundles, bundles_file)
-        assert settings.x509 is not None
-        assert settings.files is not None
-        rendering = X509Rendering.of(settings.x509, settings.files, sources.clock)
-        return X509Content(sources.x509, settings.x509.identity(), rendering, clock=sources.clock)
+    def endpoints(self) -> Mapping[ListenAddress, Handler]:
+        """Who answers where, for the outputs built so far that are served."""
+        return dict(self._endpoints)
 
     def _place(self, settings: OutputSettings) -> Place:
+        if settings.endpoint is not None:
+            return self._served(settings, settings.endpoint)
         files = tuple(_file(file) for file in settings.all_files())
         if settings.folder is None:
             return Files(files, self._allow_shared)
         return FolderFiles(self._folders[settings.folder], files)
+
+    def _served(self, settings: OutputSettings, wanted: EndpointSettings) -> Place:
+        make = token_endpoint if settings.jwt is not None else credentials_endpoint
+        endpoint = make(_file(wanted.authorization), self._allow_shared, self._sources.clock)
+        self._endpoints[ListenAddress.parse(wanted.address)] = endpoint.handler
+        return endpoint.place
 
 
 def _folder(settings: FolderSettings, allow_shared: bool) -> Folder:

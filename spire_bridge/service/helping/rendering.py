@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Self
+from pathlib import Path
 
 from spire_bridge.credentials.jwt_bundles import jwt_bundles_json
 from spire_bridge.credentials.pem import PemOptions, pem_files
+from spire_bridge.credentials.pkcs12 import KeyStore, StoreEncryption, TrustStore
+from spire_bridge.files.reading import read_limited
 from spire_bridge.helper.contents import X509Material
-from spire_bridge.service.settings.outputs import X509FilesSettings, X509Settings
+from spire_bridge.service.settings.output_files import X509FilesSettings
+from spire_bridge.service.settings.output_kinds import Pkcs12Settings, X509Settings
 from spire_bridge.spiffe.jwt_bundle import JwtBundle
 from spire_bridge.spiffe.jwt_svid import UnverifiedJwtSvid
 from spire_bridge.workload.messages import BundleSet
+
+_MAX_PASSWORD_BYTES = 1024
+
+Rendering = Callable[[X509Material], tuple[bytes, ...]]
 
 
 def raw_token(svid: UnverifiedJwtSvid) -> tuple[bytes, ...]:
@@ -24,23 +31,56 @@ def bundles_file(bundles: BundleSet[JwtBundle]) -> tuple[bytes, ...]:
     return (jwt_bundles_json(bundles),)
 
 
-@dataclass(frozen=True, slots=True)
-class X509Rendering:
-    """The PEM files that are wanted."""
+def x509_rendering(
+    settings: X509Settings, files: X509FilesSettings, clock: Callable[[], float]
+) -> Rendering:
+    """What makes the files that are wanted. Raises `FileFailure` and `InvalidOutput`."""
+    options = PemOptions(
+        settings.intermediates == "bundle", settings.federated, settings.omit_expired
+    )
+    stores = _Stores.of(settings.pkcs12, options) if settings.pkcs12 is not None else None
 
-    options: PemOptions
-    wanted: tuple[str, ...]
-    clock: Callable[[], float]
+    def render(material: X509Material) -> tuple[bytes, ...]:
+        now = clock()
+        pem = pem_files(material.svid, material.context, options, now=now)
+        made: Mapping[str, Callable[[], bytes]] = {
+            "certificates": lambda: pem.certificates,
+            "key": lambda: pem.key,
+            "bundle": lambda: pem.bundle,
+            "combined": lambda: pem.combined,
+            "key_store": lambda: _needed(stores).key_store(material.svid),
+            "trust_store": lambda: _needed(stores).trust_store(
+                material.svid, material.context, now=now
+            ),
+        }
+        return tuple(made[name]() for name in files.names())
+
+    return render
+
+
+@dataclass(frozen=True, slots=True)
+class _Stores:
+    """Java's stores with the password of a file."""
+
+    key_store: KeyStore
+    trust_store: TrustStore
 
     @classmethod
-    def of(
-        cls, settings: X509Settings, files: X509FilesSettings, clock: Callable[[], float]
-    ) -> Self:
-        options = PemOptions(
-            settings.intermediates == "bundle", settings.federated, settings.omit_expired
+    def of(cls, settings: Pkcs12Settings, options: PemOptions) -> _Stores:
+        content = read_limited(Path(settings.password_file), max_bytes=_MAX_PASSWORD_BYTES)
+        password = content.decode(errors="replace").rstrip("\r\n")
+        encryption = StoreEncryption(settings.encryption)
+        return cls(
+            KeyStore(password, settings.alias, encryption),
+            TrustStore(
+                password,
+                encryption=encryption,
+                federated=options.federated,
+                omit_expired=options.omit_expired,
+            ),
         )
-        return cls(options, files.names(), clock)
 
-    def __call__(self, material: X509Material) -> tuple[bytes, ...]:
-        files = pem_files(material.svid, material.context, self.options, now=self.clock())
-        return tuple(getattr(files, name) for name in self.wanted)
+
+def _needed(stores: _Stores | None) -> _Stores:
+    assert stores is not None  # the settings ask for a password with such a file
+    return stores

@@ -17,7 +17,8 @@ from spire_bridge.config.yaml import InvalidConfig
 from spire_bridge.helper.engine import Engine
 from spire_bridge.helper.keeper import Keeper
 from spire_bridge.helper.output import FollowUp, Output
-from spire_bridge.helper.program import Program, ProgramPlan, Restart, signal_named
+from spire_bridge.helper.program import Program, ProgramPlan, Restart, Telling, signal_named
+from spire_bridge.listen.server import serving
 from spire_bridge.service.health import health_routes
 from spire_bridge.service.helping.metrics import helper_metrics
 from spire_bridge.service.helping.outputs import OutputBuilder
@@ -87,8 +88,11 @@ class HelperService:
             self._listeners["health"] = await stack.enter_async_context(
                 listening(routes, settings.health)
             )
+        outputs = self._outputs(settings)
+        for address, handler in self._builder.endpoints().items():
+            await stack.enter_async_context(serving(handler, address))
         await stack.enter_async_context(self._engine)
-        await self._engine.keep(self._outputs(settings))
+        await self._engine.keep(outputs)
         watchdog = asyncio.create_task(self._notifier.watchdog(), name="watchdog")
         stack.callback(watchdog.cancel)
 
@@ -100,6 +104,8 @@ class HelperService:
         """
         async with self._one_at_a_time:
             fixed = [n for n in _FIXED if getattr(wanted, n) != getattr(self._settings, n)]
+            if wanted.served() != self._settings.served():
+                fixed.append("outputs that are served")
             if fixed:
                 raise InvalidConfig(f"a restart is needed to change {', '.join(fixed)}")
             outputs = self._outputs(wanted)
@@ -160,7 +166,7 @@ class HelperService:
         plan = self._settings.program
         if self.program is not None and plan is not None:
             signalled = plan.signal_for is None or settings.name in plan.signal_for
-            told = (self.program if signalled else self.program.start,)
+            told = (Telling(self.program, of_changes=signalled),)
         return self._builder.build(settings, *told)
 
     def _on_state(self, _: Keeper) -> None:

@@ -123,6 +123,10 @@ class HelperSettings(Settings, frozen=True):
             if name not in {output.name for output in self.outputs}:
                 raise InvalidSetting("program", f"`signal_for` names no output: {name}")
 
+    def served(self) -> tuple[OutputSettings, ...]:
+        """The outputs that have a listener of their own."""
+        return tuple(output for output in self.outputs if output.endpoint is not None)
+
     def _paths(self) -> Iterator[str]:
         for output in self.outputs:
             for file in output.all_files():

@@ -48,6 +48,11 @@ async def executable(clouds: AwsAtWork, *options: str, **changes: str) -> Any:
     return ended.json()
 
 
+def loaded(ended: Ended) -> set[str]:
+    """The modules, as the interpreter lists them on standard error."""
+    return {line.rpartition("|")[2].strip() for line in ended.err.splitlines()}
+
+
 async def access_token(clouds: AwsAtWork, *options: str, **changes: str) -> Ended:
     return await run(
         *("credential", "gcp", "--access-token", "--provider", NAME, "--audience", AUDIENCE),
@@ -128,8 +133,10 @@ async def test_a_person_is_told_as_by_any_command(clouds: AwsAtWork) -> None:
     assert (ended.error, ended.status) == ("SOCKET_MISSING", 4)
     ended = await run("credential", "gcp", "--socket", clouds.workload.address)
     assert (ended.error, ended.status) == ("SETTING_MISSING", 2)
-    ended = await run("credential", "gcp", "--audience", "a", "--socket", clouds.workload.address)
+    good = ("credential", "gcp", "--audience", "a", "--socket", clouds.workload.address)
+    ended = await run(*good, PYTHONPROFILEIMPORTTIME="1")
     assert ended.json()["success"] is True
+    assert loaded(ended).isdisjoint(HEAVY)
 
 
 async def test_the_output_file(clouds: AwsAtWork, tmp_path: Path) -> None:
@@ -180,9 +187,8 @@ async def test_an_access_token_is_printed_and_kept(
     again = await access_token(clouds, *options, PYTHONPROFILEIMPORTTIME="1")
     assert again.out == ended.out
     assert len(clouds.verdicts) == asked
-    loaded = {line.rpartition("|")[2].strip() for line in again.err.splitlines()}
-    assert "spire_bridge.credentials.cache" in loaded
-    assert loaded.isdisjoint(HEAVY)
+    assert "spire_bridge.credentials.cache" in loaded(again)
+    assert loaded(again).isdisjoint(HEAVY)
     (file,) = clouds.cache.rglob("*.json")
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
 

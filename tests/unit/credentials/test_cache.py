@@ -177,7 +177,7 @@ def test_an_answer_that_cannot_be_kept_is_as_good(
     def full(*_: object, **__: object) -> None:
         raise FileFailure("no space left")
 
-    monkeypatch.setattr("spire_bridge.credentials.cache.write_atomically", full)
+    monkeypatch.setattr("spire_bridge.files.atomic.write_atomically", full)
     assert [get(cache, endpoint) for _ in range(2)] == ["secret 1", "secret 2"]
 
 

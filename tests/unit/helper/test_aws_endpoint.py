@@ -11,12 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spire_bridge.credentials.aws.temporary import TemporaryCredentials
-from spire_bridge.helper.aws_endpoint import AwsEndpoint, new_authorization
+from spire_bridge.helper.aws_endpoint import AwsEndpoint
+from spire_bridge.helper.loopback_guard import new_secret
 from spire_bridge.listen.http import Request
 
 NOW = 1_800_000_000
 LATEST = TemporaryCredentials("ASIA1", "a secret", "a token", NOW + 60)
-TOKEN = new_authorization()
+TOKEN = new_secret()
 ENDPOINT = AwsEndpoint(lambda: LATEST, TOKEN, clock=lambda: NOW)
 HEADERS = {"host": "127.0.0.1:8080", "authorization": TOKEN}
 GOOD = Request("GET", "/aws/credentials", HEADERS, peer="127.0.0.1")
@@ -100,7 +101,7 @@ def test_an_empty_token_opens_nothing() -> None:
 def test_what_it_holds_is_not_shown() -> None:
     assert TOKEN not in repr(ENDPOINT)
     assert "secret" not in repr(ENDPOINT)
-    assert len({new_authorization() for _ in range(10)}) == 10
+    assert len({new_secret() for _ in range(10)}) == 10
 
 
 @given(st.dictionaries(st.sampled_from(["host", "authorization", "x-forwarded-for"]), st.text()))

@@ -13,7 +13,8 @@ from issuer_at_work import Clock
 
 from spire_bridge.credentials.pem import PemOptions, pem_files
 from spire_bridge.errors import BridgeError
-from spire_bridge.helper.contents import ExchangedContent, JwtContent, X509Content, X509Material
+from spire_bridge.helper.contents import JwtContent, X509Content, X509Material, X509Supply
+from spire_bridge.helper.exchanged import ExchangedContent
 from spire_bridge.helper.identity import Identity
 from spire_bridge.helper.tokens import TokenSupplies, TokenSupply
 from spire_bridge.sandbox.entry import Entry
@@ -134,7 +135,7 @@ def pem(material: X509Material) -> tuple[bytes, ...]:
 async def test_an_x509_svid(client: WorkloadClient, workload: Workload) -> None:
     clock = Clock()
     latest = Latest(client.watch_x509_context, start_timeout=2)
-    content = X509Content(latest, Identity(), pem, clock=clock)
+    content = X509Content(X509Supply(latest, Identity(), clock=clock), pem)
     changes: list[None] = []
     stop_listening = content.on_change(lambda: changes.append(None))
     edition = await content.obtain()
@@ -161,7 +162,7 @@ async def test_an_answer_that_is_none(
 ) -> None:
     workload.fault = fault
     latest = Latest(client.watch_x509_context, start_timeout=2)
-    content = X509Content(latest, Identity(), pem)
+    content = X509Content(X509Supply(latest, Identity()), pem)
     with pytest.raises(BridgeError):
         await content.obtain()
     await latest.stop()

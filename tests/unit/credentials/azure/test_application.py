@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 import pytest
 
 from spire_bridge.credentials.azure.application import Application, environment_file
-from spire_bridge.credentials.azure.az_output import az_json
+from spire_bridge.credentials.azure.az_output import az_json, scope_of
 from spire_bridge.credentials.azure.errors import InvalidAzureSetting
 
 TENANT = "22222222-2222-2222-2222-222222222222"
@@ -88,3 +88,8 @@ def test_what_az_prints(monkeypatch: pytest.MonkeyPatch, zone: str) -> None:
 
 def test_the_subscription_that_is_named() -> None:
     assert json.loads(az_json("a token", 0, TENANT, "mine"))["subscription"] == "mine"
+
+
+def test_the_slash_of_a_resource_is_kept() -> None:
+    assert scope_of("https://vault.azure.net") == "https://vault.azure.net/.default"
+    assert scope_of("https://datalake.azure.net/") == "https://datalake.azure.net//.default"

@@ -22,7 +22,7 @@ from spire_bridge.credentials.azure.errors import (
     UnexpectedEntraAnswer,
 )
 from spire_bridge.credentials.azure.refusals import CLAUSES
-from spire_bridge.credentials.azure.token import TokenRequest, read_answer, scope_of
+from spire_bridge.credentials.azure.token import TokenRequest, read_answer
 from spire_bridge.errors import BridgeError
 from spire_bridge.service.dev.cloud_accounts import APPLICATION, ENTRA_AUDIENCE, SCOPE, TENANT
 from spire_bridge.spiffe.jwt_svid import UnverifiedJwtSvid
@@ -146,11 +146,6 @@ def test_an_odd_answer_is_no_token(odd: Any) -> None:
 def test_any_answer_is_a_token_or_an_error(drawn: Any) -> None:
     access = outcome(lambda: read_answer(drawn, now=NOW))
     assert isinstance(access, BridgeError) or (access.value and access.expires_at > NOW)
-
-
-def test_the_slash_of_a_resource_is_kept() -> None:
-    assert scope_of("https://vault.azure.net") == SCOPE
-    assert scope_of("https://datalake.azure.net/") == "https://datalake.azure.net//.default"
 
 
 @pytest.mark.parametrize("scope", ["", "https://vault.azure.net", "a b/.default", "a,b/.default"])

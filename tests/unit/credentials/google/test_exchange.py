@@ -14,7 +14,6 @@ from spire_bridge.cloud.google.attribute_rules import ACCOUNT_RULE, ATTRIBUTE_RU
 from spire_bridge.cloud.google.credential_rules import CREDENTIAL_RULES
 from spire_bridge.credentials.access_token import AccessToken
 from spire_bridge.credentials.google.errors import (
-    GoogleAway,
     GoogleRefused,
     UnexpectedGoogleAnswer,
 )
@@ -25,7 +24,7 @@ from spire_bridge.credentials.google.exchange import (
     read_impersonation,
 )
 from spire_bridge.credentials.google.provider import Endpoints, Provider, ServiceAccount
-from spire_bridge.credentials.google.refusals import CLAUSES
+from spire_bridge.credentials.google.refusals import CLAUSES, GoogleAway
 from spire_bridge.errors import BridgeError
 from spire_bridge.service.dev.cloud_accounts import EMAIL, PROVIDER
 from spire_bridge.spiffe.jwt_svid import UnverifiedJwtSvid
