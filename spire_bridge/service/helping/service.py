@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import signal
 import time
 from collections import Counter
@@ -15,11 +14,11 @@ from typing import Any
 from spire_bridge import __version__
 from spire_bridge.config.yaml import InvalidConfig
 from spire_bridge.helper.engine import Engine
-from spire_bridge.helper.keeper import Keeper
 from spire_bridge.helper.output import FollowUp, Output
 from spire_bridge.helper.program import Program, ProgramPlan, Restart, Telling, signal_named
 from spire_bridge.listen.server import serving
 from spire_bridge.service.health import health_routes
+from spire_bridge.service.helping.announcer import Announcer
 from spire_bridge.service.helping.metrics import helper_metrics
 from spire_bridge.service.helping.outputs import OutputBuilder
 from spire_bridge.service.helping.sources import AgentSources
@@ -30,10 +29,6 @@ from spire_bridge.service.settings.helper import HelperSettings, ProgramSettings
 from spire_bridge.service.settings.outputs import OutputSettings
 from spire_bridge.telemetry.metrics import exposition
 from spire_bridge.telemetry.systemd import Notifier
-
-_log = logging.getLogger(__name__)
-
-_STATUS_SECONDS = 0.1
 
 # Connections, listeners and the child outlive a change of outputs.
 _FIXED = ("workload_api", "folders", "allow_shared_folders", "program", "health", "log")
@@ -52,13 +47,12 @@ class HelperService:
         self._settings = settings
         self._notifier = notifier
         self._clock = clock
-        self._engine = Engine(clock=clock, on_state=self._on_state)
+        self._engine = Engine(clock=clock, on_state=lambda _: self._announcer.tell())
+        self._announcer = Announcer(lambda: self._engine.states, notifier, clock)
         self._built: dict[OutputSettings, Output] = {}
         self._builder: OutputBuilder | None = None
         self._listeners: dict[str, Listener] = {}
         self._reloads = Counter(accepted=0, refused=0)
-        self._announced = False
-        self._telling: asyncio.TimerHandle | None = None
         self._one_at_a_time = asyncio.Lock()  # the start and the reloads
         self.program: Program | None = None
 
@@ -125,11 +119,7 @@ class HelperService:
     @property
     def summary(self) -> str:
         """One line on all outputs."""
-        now = self._clock()
-        states = self._engine.states
-        conditions = Counter(state.condition(now) for state in states.values())
-        others = "".join(f", {n} {c}" for c, n in sorted(conditions.items()) if c != "fresh")
-        return f"{conditions['fresh']} of {len(states)} outputs fresh{others}"
+        return self._announcer.summary
 
     def status(self) -> dict[str, Any]:
         """Whether every output can be used, and how each is."""
@@ -168,24 +158,6 @@ class HelperService:
             signalled = plan.signal_for is None or settings.name in plan.signal_for
             told = (Telling(self.program, of_changes=signalled),)
         return self._builder.build(settings, *told)
-
-    def _on_state(self, _: Keeper) -> None:
-        if self._announced or not self._engine.all_are_written():
-            self._tell_soon()
-        else:
-            self._announced = True
-            _log.info("all outputs are written")
-            self._notifier.ready(self.summary)
-
-    def _tell_soon(self) -> None:
-        """A thousand outputs change together, and it is one line that they change."""
-        if self._notifier.address is not None and self._telling is None:
-            loop = asyncio.get_running_loop()
-            self._telling = loop.call_later(_STATUS_SECONDS, self._tell)
-
-    def _tell(self) -> None:
-        self._telling = None
-        self._notifier.status(self.summary)
 
 
 def _plan(settings: ProgramSettings) -> ProgramPlan:

@@ -147,7 +147,7 @@ def test_strings_are_written_as_in_go(text: str, value: str) -> None:
     ],
 )
 def test_a_mistake_is_told_with_its_place(text: str, place: str) -> None:
-    with pytest.raises(InvalidHcl, match="^unable to decode configuration: odp.conf: ") as caught:
+    with pytest.raises(InvalidHcl, match=r"^unable to decode configuration: odp\.conf: ") as caught:
         read(text)
     assert place in caught.value.message
 

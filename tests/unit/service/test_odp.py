@@ -29,7 +29,7 @@ from spire_bridge.publish.domain_policy import DomainPolicy
 from spire_bridge.publish.odp_routes import OdpRoutes, OdpRules
 from spire_bridge.service.drop_in.discovery_provider import serve as odp
 from spire_bridge.service.drop_in.discovery_provider.config import parse_odp_config
-from spire_bridge.service.drop_in.discovery_provider.serve import go_listen_address
+from spire_bridge.service.drop_in.go_address import go_listen_address
 from spire_bridge.spiffe.bundle import Bundle
 from spire_bridge.spiffe.id import TrustDomain
 from spire_bridge.spiffe.jwt_bundle import JwtAuthority, JwtBundle

@@ -11,7 +11,7 @@ import yaml
 
 from spire_bridge.config.yaml import InvalidConfig, parse
 from spire_bridge.service.drop_in.discovery_provider.config import KeySource, OdpConfig
-from spire_bridge.service.drop_in.discovery_provider.serve import go_listen_address
+from spire_bridge.service.drop_in.go_address import go_listen_address
 from spire_bridge.service.settings.serve import ServeSettings
 
 # Seconds; what is shorter in the old file is set to what the native settings admit.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import socket
 import sys
 import time
 from collections.abc import Callable
@@ -19,7 +18,7 @@ from spire_bridge.errors import BridgeError
 from spire_bridge.issuer.key_set import KeySet
 from spire_bridge.issuer.rules import KeyRules
 from spire_bridge.listen.acme.directories import LETS_ENCRYPT
-from spire_bridge.listen.address import Address, InvalidListenAddress, ListenAddress, UnixAddress
+from spire_bridge.listen.address import Address, ListenAddress, UnixAddress
 from spire_bridge.listen.http import Handler, Request, Response
 from spire_bridge.listen.server import serving
 from spire_bridge.listen.tls import CertificateFiles, Certificates
@@ -32,6 +31,7 @@ from spire_bridge.service.drop_in.discovery_provider.config import (
     load_odp_config,
 )
 from spire_bridge.service.drop_in.discovery_provider.health import odp_health
+from spire_bridge.service.drop_in.go_address import every_address, go_listen_address
 from spire_bridge.service.issuing.expiry_timer import ExpiryTimer
 from spire_bridge.service.serve import stop_signals, use_all_descriptors
 from spire_bridge.spiffe.bundle import Bundle
@@ -41,8 +41,6 @@ from spire_bridge.workload.agent_source import AgentSource
 
 # The reference makes its socket for everyone, who are kept out by the folder, if at all.
 _SOCKET_MODE = 0o777
-
-_PORTS = {"http": "80", "https": "443", "": "0"}  # what Go takes for a number
 
 _LEVELS: dict[str, LogLevel] = {
     "trace": "debug", "debug": "debug", "info": "info", "warn": "warning", "warning": "warning",
@@ -85,7 +83,7 @@ async def _serve(config: OdpConfig, as_reference: frozenset[str]) -> None:
                 poll_seconds=config.source.poll_seconds,
                 methods=routes.methods,
             )
-            host = _every_address() if "health-address" in as_reference else "127.0.0.1"
+            host = every_address() if "health-address" in as_reference else "127.0.0.1"
             health_address = ListenAddress(host, config.health_checks.port)
             await _serve_health(stack, health, health_address)
         following = asyncio.create_task(store.follow(source), name=f"source {source.name}")
@@ -175,24 +173,6 @@ def _certificates(config: OdpConfig) -> Certificates | None:
             email=acme.email,
         )
     return None
-
-
-def go_listen_address(text: str) -> ListenAddress:
-    """`:443`, `localhost:80` or `1.2.3.4:80`; no host means every address, as in Go."""
-    host, colon, port = text.rpartition(":")
-    numbered = f"{host or _bracketed(_every_address())}:{_PORTS.get(port, port)}"
-    try:
-        return ListenAddress.parse(numbered if colon else text)
-    except InvalidListenAddress as error:
-        raise InvalidHcl(error.message) from None
-
-
-def _every_address() -> str:
-    return "::" if socket.has_dualstack_ipv6() else "0.0.0.0"  # noqa: S104 - as it was asked for
-
-
-def _bracketed(address: str) -> str:
-    return f"[{address}]" if ":" in address else address
 
 
 async def _serve_health(stack: AsyncExitStack, handler: Handler, address: ListenAddress) -> None:

@@ -1,0 +1,1 @@
+"""SPIFFE's spiffe-helper: its configuration, and the helper in its place."""
