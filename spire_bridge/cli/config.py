@@ -12,6 +12,7 @@ from spire_bridge.cli.output import print_json, print_note
 
 if TYPE_CHECKING:
     from spire_bridge.cloud.finding import Finding
+    from spire_bridge.service.drop_in.converted import Converted
     from spire_bridge.service.settings.base import Settings
 
 
@@ -39,28 +40,36 @@ def add_parser(subparsers: Subparsers) -> None:
         commands,
         "convert",
         run=run_convert,
-        summary="print a configuration of SPIRE's oidc-discovery-provider as native YAML",
+        summary="print a configuration of SPIRE's own programs as native YAML",
         description="""
-        Print a configuration of SPIRE's oidc-discovery-provider, HCL or JSON, as the YAML of
-        `serve --config`. What the native configuration does not say is told on standard
-        error. `serve --odp-config` takes the file as it is; the YAML offers more.
+        Print a configuration of SPIRE's oidc-discovery-provider or of spiffe-helper, HCL or
+        JSON, as the YAML of `serve --config` or `helper --config`. What the native
+        configuration does not say is told on standard error. `serve --odp-config` and
+        `helper -config` take the files as they are; the YAML offers more.
         """,
         examples="""
           spire-bridge config convert oidc-discovery-provider.conf > issuer.yaml
           spire-bridge config convert odp.conf --trust-domain example.org
+          spire-bridge config convert helper.conf > helper.yaml
         """,
     )
     convert.add_argument("file", type=Path, metavar="FILE")
     convert.add_argument(
+        "--from",
+        dest="dialect",
+        choices=("oidc-discovery-provider", "spiffe-helper"),
+        help="whose configuration it is (default: whose options it has)",
+    )
+    convert.add_argument(
         "--trust-domain",
         metavar="NAME",
-        help="the trust domain, which only a workload_api section names",
+        help="the issuer's trust domain, which only a workload_api section names",
     )
     convert.add_argument(
         "-expandEnv",
         "--expand-env",
         action="store_true",
-        help="replace $NAME and ${NAME} in the file",
+        help="replace $NAME and ${NAME} in the file, as oidc-discovery-provider does",
     )
     add_output(convert)
     schema = add_command(
@@ -112,12 +121,10 @@ def _findings(settings: Settings) -> list[Finding]:
 
 
 def run_convert(arguments: argparse.Namespace) -> int:
-    from spire_bridge.service.drop_in.discovery_provider.config import load_odp_config
-    from spire_bridge.service.drop_in.discovery_provider.convert import convert_odp
+    from spire_bridge.service.drop_in.dialect import dialect_of
 
-    config = load_odp_config(arguments.file, expand_env=arguments.expand_env)
-    name = str(arguments.file)
-    converted = convert_odp(config, name=name, trust_domain=arguments.trust_domain)
+    dialect = arguments.dialect or dialect_of(arguments.file)
+    converted = _helper(arguments) if dialect == "spiffe-helper" else _issuer(arguments)
     if arguments.output == "json":
         print_json({"yaml": converted.yaml, "notes": converted.notes})
         return 0
@@ -125,6 +132,21 @@ def run_convert(arguments: argparse.Namespace) -> int:
         print_note(f"note: {note}")
     print(converted.yaml, end="")
     return 0
+
+
+def _helper(arguments: argparse.Namespace) -> Converted:
+    from spire_bridge.service.drop_in.spiffe_helper.config import load_helper_config
+    from spire_bridge.service.drop_in.spiffe_helper.convert import convert_helper
+
+    return convert_helper(load_helper_config(arguments.file), name=str(arguments.file))
+
+
+def _issuer(arguments: argparse.Namespace) -> Converted:
+    from spire_bridge.service.drop_in.discovery_provider.config import load_odp_config
+    from spire_bridge.service.drop_in.discovery_provider.convert import convert_odp
+
+    config = load_odp_config(arguments.file, expand_env=arguments.expand_env)
+    return convert_odp(config, name=str(arguments.file), trust_domain=arguments.trust_domain)
 
 
 def run_schema(arguments: argparse.Namespace) -> int:

@@ -22,7 +22,7 @@ _MAX_FILE_BYTES = 1024 * 1024
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 _SECTIONS = ("acme", "serving_cert_file", "server_api", "workload_api", "file", "health_checks")
-_OPTIONS = frozenset(
+OPTIONS = frozenset(
     {
         *_SECTIONS,
         "allow_insecure_scheme",
@@ -147,7 +147,7 @@ def parse_odp_config(text: str, *, name: str) -> OdpConfig:
         log_level=root.text("log_level") or "info",
         log_path=root.text("log_path"),
         log_requests=root.flag("log_requests"),
-        ignored=root.unknown(_OPTIONS),
+        ignored=root.unknown(OPTIONS),
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -10,6 +9,7 @@ from urllib.parse import urlsplit
 import yaml
 
 from spire_bridge.config.yaml import InvalidConfig, parse
+from spire_bridge.service.drop_in.converted import Converted
 from spire_bridge.service.drop_in.discovery_provider.config import KeySource, OdpConfig
 from spire_bridge.service.drop_in.go_address import go_listen_address
 from spire_bridge.service.settings.serve import ServeSettings
@@ -17,14 +17,6 @@ from spire_bridge.service.settings.serve import ServeSettings
 # Seconds; what is shorter in the old file is set to what the native settings admit.
 _SHORTEST_POLL, _SHORTEST_LOOK = 0.5, 0.1
 _LEVELS = {"trace": "debug", "warn": "warning", "fatal": "error", "panic": "error"}
-
-
-@dataclass(frozen=True, slots=True)
-class Converted:
-    """Native YAML that the loader takes, and what of the old file it does not say."""
-
-    yaml: str
-    notes: tuple[str, ...]
 
 
 def convert_odp(config: OdpConfig, *, name: str, trust_domain: str | None = None) -> Converted:
