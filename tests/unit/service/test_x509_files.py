@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 from credential_material import OTHER, x509_context
 
-from spire_bridge.credentials.errors import RenderFailure
 from spire_bridge.service.x509_files import write_x509_context
 from spire_bridge.spiffe.errors import InvalidBundle
 from spire_bridge.workload.messages import BundleSet
@@ -30,6 +29,6 @@ def test_an_own_bundle_that_was_refused_is_said(tmp_path: Path) -> None:
     context = x509_context()
     own = context.default_svid.spiffe_id.trust_domain
     without = replace(context, bundles=BundleSet({}, {own: InvalidBundle("not DER")}))
-    with pytest.raises(RenderFailure, match="not DER"):
+    with pytest.raises(InvalidBundle, match="not DER"):
         list(write_x509_context(without, tmp_path))
     assert not list(tmp_path.iterdir())

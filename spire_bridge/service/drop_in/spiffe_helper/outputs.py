@@ -6,8 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from spire_bridge.credentials.pem import PemOptions
-from spire_bridge.helper.contents import JwtBundlesContent, JwtContent, X509Content
+from spire_bridge.credentials.pem import PemOptions, pem_files
+from spire_bridge.helper.contents import (
+    JwtBundlesContent,
+    JwtContent,
+    X509Content,
+    X509Material,
+    X509Supply,
+)
 from spire_bridge.helper.identity import Identity
 from spire_bridge.helper.output import FollowUp, Output, OutputState
 from spire_bridge.helper.tokens import TokenSupply
@@ -15,7 +21,7 @@ from spire_bridge.service.drop_in.spiffe_helper.config import HelperConfig, JwtF
 from spire_bridge.service.drop_in.spiffe_helper.content import jwt_bundles_file
 from spire_bridge.service.drop_in.spiffe_helper.health import FileStates
 from spire_bridge.service.drop_in.spiffe_helper.place import KeptFiles
-from spire_bridge.service.helping.rendering import X509Rendering, raw_token
+from spire_bridge.service.helping.rendering import raw_token
 from spire_bridge.service.helping.sources import AgentSources
 
 X509 = "x509"
@@ -47,17 +53,20 @@ class ConfiguredOutputs:
     def _x509(self, files: X509Files, after: tuple[FollowUp, ...]) -> Output:
         modes = self.config.modes
         options = PemOptions(files.intermediates_in_bundle, files.federated, files.omit_expired)
+
+        def render(material: X509Material) -> tuple[bytes, ...]:
+            now = self.sources.clock()
+            pem = pem_files(material.svid, material.context, options, now=now)
+            return pem.bundle, pem.key, pem.certificates
+
         # Who watches the certificates finds their key and the bundle in place.
-        rendering = X509Rendering(options, ("bundle", "key", "certificates"), self.sources.clock)
         place = self._place(
             (files.bundle, modes.certificates),
             (files.key, modes.key),
             (files.certificates, modes.certificates),
         )
-        content = X509Content(
-            self.sources.x509, self._identity, rendering, clock=self.sources.clock
-        )
-        return Output(X509, content, place, after)
+        supply = X509Supply(self.sources.x509, self._identity, clock=self.sources.clock)
+        return Output(X509, X509Content(supply, render), place, after)
 
     def _jwt(self, name: str, file: JwtFile) -> Output:
         sources = self.sources
