@@ -64,6 +64,8 @@ def add_parser(subparsers: Subparsers) -> None:
         help="with --once, how long an agent or an entry may take to appear (default: 1m)",
     )
     _add_daemon_mode(parser)
+    # As Go's programs have it.
+    parser.add_argument("-help", action="help", help=argparse.SUPPRESS)
     parser.add_argument(
         "-version", "--version", action="version", version=f"spire-bridge {__version__}"
     )

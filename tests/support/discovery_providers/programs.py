@@ -28,15 +28,15 @@ class Ended:
     err: str
 
 
-def reference_or_skip() -> str:
-    """The reference's path, from SPIRE_BIN_DIR or PATH.
+def reference_or_skip(name: str = NAME) -> str:
+    """The path of a program of SPIFFE's, from SPIRE_BIN_DIR or PATH.
 
     Without it the test is skipped, or fails if SPIRE_REQUIRED is 1.
     """
     folders = (os.environ.get("SPIRE_BIN_DIR"), os.environ.get("PATH"))
-    found = shutil.which(NAME, path=os.pathsep.join(filter(None, folders)))
+    found = shutil.which(name, path=os.pathsep.join(filter(None, folders)))
     if found is None:
-        reason = f"{NAME} not found on PATH or in SPIRE_BIN_DIR"
+        reason = f"{name} not found on PATH or in SPIRE_BIN_DIR"
         if os.environ.get("SPIRE_REQUIRED") == "1":
             pytest.fail(f"SPIRE_REQUIRED=1, but {reason}", pytrace=False)
         pytest.skip(reason)

@@ -1,0 +1,1 @@
+"""SPIFFE's spiffe-helper and its drop-in, run on the same configuration and agent."""
