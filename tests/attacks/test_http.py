@@ -237,7 +237,7 @@ async def test_who_asks_for_everything_at_once_gets_a_part_of_it(
 
 def test_the_service_takes_as_many_files_as_the_system_allows() -> None:
     program = (
-        "import resource; from spire_bridge.service.serve import use_all_descriptors as use;"
+        "import resource; from spire_bridge.service.process import use_all_descriptors as use;"
         "limits = resource.getrlimit(resource.RLIMIT_NOFILE);"
         "resource.setrlimit(resource.RLIMIT_NOFILE, (256, limits[1])); use();"
         "assert resource.getrlimit(resource.RLIMIT_NOFILE) == (limits[1], limits[1])"

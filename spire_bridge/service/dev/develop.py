@@ -19,7 +19,7 @@ from spire_bridge.service.dev.next_steps import print_next_steps
 from spire_bridge.service.dev.relying_party import RelyingParty
 from spire_bridge.service.dev.walk_through import WalkThrough
 from spire_bridge.service.issuing.service import IssuerService
-from spire_bridge.service.serve import stop_signals
+from spire_bridge.service.process import stop_signals
 from spire_bridge.telemetry.logs import configure_logging
 
 DEFAULT_PORT = 8080

@@ -8,13 +8,12 @@ import signal
 from pathlib import Path
 from typing import Any
 
-from spire_bridge.errors import BridgeError
 from spire_bridge.helper.engine import write_once
 from spire_bridge.listen.activation import passed_sockets
 from spire_bridge.service.helping.outputs import OutputBuilder
 from spire_bridge.service.helping.service import HelperService
 from spire_bridge.service.helping.sources import AgentSources
-from spire_bridge.service.serve import configure, use_all_descriptors
+from spire_bridge.service.process import configure, reload_on_hangup, use_all_descriptors
 from spire_bridge.service.settings.helper import HelperSettings, load_helper_settings
 from spire_bridge.telemetry.systemd import Notifier
 
@@ -58,20 +57,17 @@ async def _run(settings: HelperSettings, config: Path, notifier: Notifier) -> in
     loop = asyncio.get_running_loop()
     service = HelperService(settings, notifier=notifier)
     stop: asyncio.Future[signal.Signals] = loop.create_future()
-    reloads: set[asyncio.Task[None]] = set()
 
     def end(number: signal.Signals) -> None:
         if not stop.done():
             stop.set_result(number)
 
-    def reload() -> None:
-        task = loop.create_task(_reload(service, config, notifier))
-        reloads.add(task)
-        task.add_done_callback(reloads.discard)
+    async def reload() -> None:
+        await service.reload(load_helper_settings(config))
 
     for number in _STOP:
         loop.add_signal_handler(number, end, number)
-    loop.add_signal_handler(signal.SIGHUP, reload)
+    reload_on_hangup(reload, service.count_reload, config, notifier, lambda: service.summary)
     async with service.running():
         if service.program is not None:
             for number in _PASSED_ON:
@@ -85,19 +81,3 @@ async def _run(settings: HelperSettings, config: Path, notifier: Notifier) -> in
         notifier.stopping()
         await service.stop_program(number)
     return 0
-
-
-async def _reload(service: HelperService, config: Path, notifier: Notifier) -> None:
-    notifier.reloading()
-    try:
-        await service.reload(load_helper_settings(config))
-    except BridgeError as error:
-        service.count_reload(accepted=False)
-        _log.error(
-            "configuration was not reloaded; the old one stays in force",
-            extra={"code": error.code, "reason": error.message, "hint": error.hint},
-        )
-    else:
-        service.count_reload(accepted=True)
-        _log.info("configuration was reloaded", extra={"file": str(config)})
-    notifier.ready(service.summary)

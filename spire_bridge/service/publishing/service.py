@@ -24,10 +24,10 @@ from spire_bridge.service.issuing.following import Following
 from spire_bridge.service.issuing.readiness import readiness, trouble
 from spire_bridge.service.listener import Listener, listening
 from spire_bridge.service.listener_metrics import listener_metrics
+from spire_bridge.service.process import configure, stop_signals
 from spire_bridge.service.publishing.metrics import publish_metrics
 from spire_bridge.service.publishing.target_publisher import Offer, TargetPublisher
 from spire_bridge.service.publishing.targets import NamedTarget, configured_targets
-from spire_bridge.service.serve import configure, stop_signals
 from spire_bridge.service.settings.listen import Place
 from spire_bridge.service.settings.serve import (
     OneIssuerSettings,

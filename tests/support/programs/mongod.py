@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import socketserver
 import struct
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import jwt
 
-from programs.token_endpoint import Relying
+from programs.token_endpoint import Relying, serving
 
 _OP_REPLY, _OP_QUERY, _OP_MSG = 1, 2004, 2013
 _HEADER = struct.Struct("<iiii")
@@ -71,11 +70,5 @@ class _Server(socketserver.ThreadingTCPServer):
 def mongod(relying: Relying) -> Iterator[int]:
     """Serves until the context is left; yields the port on loopback."""
     handler = type("Connection", (_Connection,), {"relying": relying})
-    with _Server(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
-        try:
-            yield server.server_address[1]
-        finally:
-            server.shutdown()
-            thread.join()
+    with serving(_Server(("127.0.0.1", 0), handler)) as port:
+        yield port

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from socketserver import TCPServer
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -91,10 +92,9 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def token_endpoint(relying: Relying) -> Iterator[int]:
-    """Serves until the context is left; yields the port on loopback."""
-    handler = type("Handler", (_Handler,), {"relying": relying})
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+def serving(server: TCPServer) -> Iterator[int]:
+    """Serves in a thread until the context is left; yields the port."""
+    with server:
         thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()
         try:
@@ -102,3 +102,11 @@ def token_endpoint(relying: Relying) -> Iterator[int]:
         finally:
             server.shutdown()
             thread.join()
+
+
+@contextmanager
+def token_endpoint(relying: Relying) -> Iterator[int]:
+    """Serves until the context is left; yields the port on loopback."""
+    handler = type("Handler", (_Handler,), {"relying": relying})
+    with serving(ThreadingHTTPServer(("127.0.0.1", 0), handler)) as port:
+        yield port

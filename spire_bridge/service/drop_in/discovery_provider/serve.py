@@ -33,7 +33,7 @@ from spire_bridge.service.drop_in.discovery_provider.config import (
 from spire_bridge.service.drop_in.discovery_provider.health import odp_health
 from spire_bridge.service.drop_in.go_address import every_address, go_listen_address
 from spire_bridge.service.issuing.expiry_timer import ExpiryTimer
-from spire_bridge.service.serve import stop_signals, use_all_descriptors
+from spire_bridge.service.process import stop_signals, use_all_descriptors
 from spire_bridge.spiffe.bundle import Bundle
 from spire_bridge.spiffe.id import TrustDomain
 from spire_bridge.telemetry.logs import LogLevel, configure_logging

@@ -31,7 +31,7 @@ from spire_bridge.service.drop_in.spiffe_helper.outputs import ConfiguredOutputs
 from spire_bridge.service.drop_in.spiffe_helper.place import process_umask
 from spire_bridge.service.helping.announcer import Announcer
 from spire_bridge.service.helping.sources import AgentSources
-from spire_bridge.service.serve import stop_signals, use_all_descriptors
+from spire_bridge.service.process import stop_signals, use_all_descriptors
 from spire_bridge.service.settings.helper import AgentSettings
 from spire_bridge.telemetry.logs import configure_logging
 from spire_bridge.telemetry.systemd import Notifier
