@@ -106,6 +106,8 @@ async def test_both_write_the_same_once(
     assert [e.status for e in ended] == [0, 0], ended
     ours, theirs = (comparable(helper.files()) for helper in pair)
     assert ours == theirs, configuration
+    left = {path.name for path in (pair[0].folder / "certs").iterdir()}
+    assert left == set(ours)  # and nothing beside
 
 
 def _prepare(helper: Helper, configuration: Configuration) -> None:
@@ -165,7 +167,7 @@ def until_files(pair: Pair, processes: tuple[subprocess.Popen[bytes], ...], coun
 
 
 def _whole(helper: Helper) -> list[str]:
-    return [n for n, f in helper.files().items() if f.data and not n.startswith(".")]
+    return [name for name, found in helper.files().items() if found.data]
 
 
 def recorded(helper: Helper) -> list[Any]:
@@ -231,7 +233,9 @@ async def test_both_run_a_program_again_that_has_ended(
                     lambda h=helper, c=count: recorded(h) == [["--end"]] * c,
                     process,
                 )
-            await asyncio.sleep(0.5)  # the end of a process can't be seen from here
+                await asyncio.to_thread(
+                    helper.until, lambda p=process: not _children(p.pid), process
+                )
             await renew(agent)
 
 
@@ -331,6 +335,7 @@ async def test_both_end_in_peace_and_ours_takes_its_program_along(
                 helper.until, lambda h=helper: recorded(h) == [ARGUMENTS], process
             )
         programs = [_children(process.pid) for process in processes]
+        assert all(programs)
         try:
             statuses = [await asyncio.to_thread(end, process, number) for process in processes]
             assert statuses == [0, 0]
@@ -343,9 +348,7 @@ async def test_both_end_in_peace_and_ours_takes_its_program_along(
 
 def _children(pid: int) -> list[int]:
     out = subprocess.run(["pgrep", "-P", str(pid)], capture_output=True, text=True).stdout
-    found = [int(word) for word in out.split()]
-    assert found
-    return found
+    return [int(word) for word in out.split()]
 
 
 def _is_alive(pid: int) -> bool:

@@ -77,10 +77,10 @@ class Helper:
         eventually(condition, process, self.log)
 
     def files(self, folder: str = "certs") -> Mapping[str, Found]:
-        """What is in the folder, by name."""
+        """What readers find in the folder, by name; not what is yet to be renamed."""
         return {
             path.name: Found(path.read_bytes(), path.stat().st_mode & 0o777)
-            for path in sorted((self.folder / folder).iterdir())
+            for path in sorted((self.folder / folder).glob("[!.]*"))
         }
 
     def _words(self, *flags: str) -> Sequence[str]:

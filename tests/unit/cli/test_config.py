@@ -84,3 +84,28 @@ def test_the_schema_is_json(kind: list[str], capsys: pytest.CaptureFixture[str])
     assert main(["config", "schema", *kind]) == 0
     schema = json.loads(capsys.readouterr().out)
     assert schema["$schema"].startswith("https://json-schema.org/")
+
+
+HELPER = 'jwt_svids = [{ jwt_audience = "a", jwt_svid_file_name = "/t" }]\n'
+
+
+@pytest.mark.parametrize("flags", [[], ["--from", "spiffe-helper"]])
+def test_a_configuration_of_spiffe_helper_is_converted(
+    flags: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file, native = tmp_path / "helper.conf", tmp_path / "helper.yaml"
+    file.write_text(HELPER)
+    assert main(["config", "convert", str(file), *flags]) == 0
+    printed = capsys.readouterr()
+    assert printed.err.startswith("note: ")
+    native.write_text(printed.out)
+    assert main(["config", "check", str(native)]) == 0
+
+
+def test_a_file_that_is_said_to_be_of_another_program_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "helper.conf"
+    file.write_text(HELPER)
+    assert main(["config", "convert", str(file), "--from", "oidc-discovery-provider"]) == 1
+    assert "at least one domain must be configured" in capsys.readouterr().err

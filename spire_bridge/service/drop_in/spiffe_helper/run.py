@@ -85,7 +85,8 @@ async def _write(config: HelperConfig, umask: int, timeout_seconds: float) -> No
 async def _keep(config: HelperConfig, umask: int, notifier: Notifier) -> None:
     engine = Engine(on_state=lambda _: announcer.tell())
     announcer = Announcer(lambda: engine.states, notifier)
-    program = _program(config)
+    number = _signal(config)
+    program = _program(config, number)
     async with AsyncExitStack() as stack:
         stop = await stack.enter_async_context(stop_signals())
         sources = await stack.enter_async_context(
@@ -97,7 +98,7 @@ async def _keep(config: HelperConfig, umask: int, notifier: Notifier) -> None:
             _pass_signals_on(program)
         await stack.enter_async_context(engine)
         await engine.keep(
-            ConfiguredOutputs(config, sources, umask).build(*_follow_ups(config, program))
+            ConfiguredOutputs(config, sources, umask).build(*_follow_ups(config, program, number))
         )
         watchdog = asyncio.create_task(notifier.watchdog(), name="watchdog")
         stack.callback(watchdog.cancel)
@@ -108,7 +109,7 @@ async def _keep(config: HelperConfig, umask: int, notifier: Notifier) -> None:
             await program.stop()
 
 
-def _program(config: HelperConfig) -> Program | None:
+def _program(config: HelperConfig, number: signal.Signals | None) -> Program | None:
     """What can't be run is told, and keeps no file from being written."""
     if not config.cmd:
         return None
@@ -120,13 +121,14 @@ def _program(config: HelperConfig) -> Program | None:
     except InvalidArguments as error:
         _log.error("cmd is not started", extra={"reason": error.message, "hint": error.hint})
         return None
-    number = _signal(config)
     return Program(ProgramPlan((config.cmd, *arguments), number, Restart.ON_CHANGE))
 
 
-def _follow_ups(config: HelperConfig, program: Program | None) -> list[FollowUp]:
+def _follow_ups(
+    config: HelperConfig, program: Program | None, number: signal.Signals | None
+) -> list[FollowUp]:
     follow_ups: list[FollowUp] = [program] if program is not None else []
-    if config.pid_file and (number := _signal(config)) is not None:
+    if config.pid_file and number is not None:
         follow_ups.append(SignalPidFile(Path(config.pid_file), number))
     return follow_ups
 
