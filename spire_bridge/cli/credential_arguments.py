@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Callable, Mapping
-from pathlib import Path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,7 +37,6 @@ def add_outgoing(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--ca-file",
         metavar="FILE",
-        type=Path,
         help="authorities to trust at the endpoint besides the system's, PEM",
     )
 
@@ -49,7 +47,6 @@ def add_cache(parser: argparse.ArgumentParser) -> None:
     where.add_argument(
         "--cache",
         metavar="DIR",
-        type=Path,
         help="keep the answer here, for this user alone (default: ~/.cache/spire-bridge)",
     )
     where.add_argument("--no-cache", action="store_true", help="keep nothing on disk")
@@ -97,9 +94,12 @@ def x509_svid_of(arguments: argparse.Namespace) -> X509Svid:
 
 
 def outgoing_of(arguments: argparse.Namespace) -> Outgoing:
+    from pathlib import Path
+
     from spire_bridge.transport.outgoing import Outgoing
 
-    return Outgoing(os.environ, arguments.timeout, arguments.ca_file)
+    ca_file = Path(arguments.ca_file) if arguments.ca_file is not None else None
+    return Outgoing(os.environ, arguments.timeout, ca_file)
 
 
 def cache_of(arguments: argparse.Namespace) -> AnswerCache | None:

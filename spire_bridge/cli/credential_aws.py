@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from spire_bridge.cli.arguments import add_endpoint
 from spire_bridge.cli.command import Subparsers, add_command
@@ -33,6 +32,7 @@ def add_parser(subparsers: Subparsers) -> None:
         "aws",
         run=run,
         summary="credentials of an AWS role, for the workload's JWT-SVID",
+        is_brief=True,
         description="""
         Show a JWT-SVID to AWS STS (AssumeRoleWithWebIdentity) and print the credentials of
         the session in the form that AWS' command line and SDKs read from credential_process.
@@ -50,9 +50,7 @@ def add_parser(subparsers: Subparsers) -> None:
     )
     name = "$AWS_ROLE_SESSION_NAME, then made from the SPIFFE ID"
     add_session(parser, region="$AWS_REGION, $AWS_DEFAULT_REGION", session_name=name)
-    parser.add_argument(
-        "--policy", metavar="FILE", type=Path, help="narrow the session by this policy, JSON"
-    )
+    parser.add_argument("--policy", metavar="FILE", help="narrow the session by this policy, JSON")
     add_audience(parser, default="sts.amazonaws.com")
     add_identity(parser)
     add_cache(parser)
@@ -90,7 +88,7 @@ def run(arguments: argparse.Namespace) -> int:
     return print_session(arguments, key, obtain)
 
 
-def _policy(file: Path | None) -> str:
+def _policy(file: str | None) -> str:
     if file is None:
         return ""
     from spire_bridge.files.reading import read_limited

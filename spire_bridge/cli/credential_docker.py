@@ -20,6 +20,7 @@ def add_parser(subparsers: Subparsers) -> None:
         "docker",
         run=run,
         summary="be a credential helper of Docker's",
+        is_brief=True,
         description="""
         Speak Docker's credential helper protocol: get reads a registry from standard input
         and prints a login whose secret is a JWT-SVID, for registries that take OIDC tokens.

@@ -17,6 +17,7 @@ def add_parser(subparsers: Subparsers) -> None:
         "kubelet",
         run=run,
         summary="be an image credential provider of the kubelet",
+        is_brief=True,
         description="""
         Read a CredentialProviderRequest from standard input, and print a response whose
         password is a JWT-SVID, for registries that take OIDC tokens. The kubelet runs this as

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from pathlib import Path
 
 from spire_bridge.cli.arguments import add_endpoint
 from spire_bridge.cli.command import Subparsers, add_command
@@ -19,6 +18,7 @@ def add_parser(subparsers: Subparsers) -> None:
         "kubernetes",
         run=run,
         summary="be the exec plugin of a kubeconfig",
+        is_brief=True,
         description="""
         Print a JWT-SVID as an ExecCredential, as kubectl and other clients of Kubernetes ask
         for it; or write the kubeconfig that has them ask. The token is for the audience that
@@ -43,14 +43,11 @@ def add_parser(subparsers: Subparsers) -> None:
     add_identity(parser)
     add_endpoint(parser)
     written = parser.add_argument_group("to write a kubeconfig")
-    written.add_argument(
-        "--write-kubeconfig", metavar="FILE", type=Path, help="write it here, mode 0600"
-    )
+    written.add_argument("--write-kubeconfig", metavar="FILE", help="write it here, mode 0600")
     written.add_argument("--server", metavar="URL", help="the API server: https://host:6443")
     written.add_argument(
         "--certificate-authority",
         metavar="FILE",
-        type=Path,
         help="what to trust the API server by, PEM (default: the system's authorities)",
     )
     written.add_argument("--namespace", metavar="N", default="", help="the context's namespace")
@@ -85,19 +82,22 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _write_kubeconfig(arguments: argparse.Namespace) -> int:
+    from pathlib import Path
+
     from spire_bridge.credentials.kubernetes.errors import InvalidKubeconfig
     from spire_bridge.credentials.kubernetes.kubeconfig import Kubeconfig
     from spire_bridge.files.atomic import link_target, write_atomically
 
+    authority = arguments.certificate_authority
     kubeconfig = Kubeconfig(
         server=arguments.server or "",
         command=arguments.command,
         arguments=_exec_arguments(arguments),
-        certificate_authority=arguments.certificate_authority,
+        certificate_authority=Path(authority) if authority is not None else None,
         audience=arguments.audience or "",
         namespace=arguments.namespace,
     )
-    file = link_target(arguments.write_kubeconfig)
+    file = link_target(Path(arguments.write_kubeconfig))
     if file.exists() and not arguments.replace:
         raise InvalidKubeconfig(
             f"{arguments.write_kubeconfig} is there already, maybe with other clusters in it",

@@ -28,6 +28,7 @@ def add_parser(subparsers: Subparsers) -> None:
         "roles-anywhere",
         run=run,
         summary="credentials of an AWS role, for the workload's X.509-SVID",
+        is_brief=True,
         description="""
         Sign a request to IAM Roles Anywhere (CreateSession) with the key of an X.509-SVID and
         print the credentials of the session in the form that AWS' command line and SDKs read

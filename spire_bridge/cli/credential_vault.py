@@ -6,8 +6,6 @@ import argparse
 import os
 import sys
 import time
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 from spire_bridge.cli.arguments import add_endpoint, add_output
 from spire_bridge.cli.command import Subparsers, add_command
@@ -23,6 +21,7 @@ from spire_bridge.cli.credential_arguments import (
 )
 from spire_bridge.cli.output import print_json, print_note
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from spire_bridge.credentials.vault.token import VaultToken
 
@@ -35,6 +34,7 @@ def add_parser(subparsers: Subparsers) -> None:
         "vault",
         run=run,
         summary="log in to Vault or OpenBao",
+        is_brief=True,
         description="""
         Log in at the JWT auth method of Vault or OpenBao with a JWT-SVID, and print the token.
         It is kept for the next call until a minute before its lease ends. $VAULT_CACERT, or
@@ -74,7 +74,7 @@ def add_parser(subparsers: Subparsers) -> None:
     add_audience(parser, default=None)
     add_identity(parser)
     parser.add_argument(
-        "--write", metavar="FILE", type=Path, help="write the token here, mode 0600; print nothing"
+        "--write", metavar="FILE", help="write the token here, mode 0600; print nothing"
     )
     add_cache(parser)
     add_outgoing(parser)
@@ -89,9 +89,13 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
     token = _token(arguments)
     if arguments.write is not None:
+        from pathlib import Path
+
         from spire_bridge.files.atomic import link_target, write_atomically
 
-        write_atomically(link_target(arguments.write), token.client_token.encode(), mode=0o600)
+        write_atomically(
+            link_target(Path(arguments.write)), token.client_token.encode(), mode=0o600
+        )
     elif arguments.output == "json":
         print_json({"auth": token.auth(int(time.time()))})
     else:
@@ -132,7 +136,7 @@ def _logged_in(arguments: argparse.Namespace, address: str, namespace: str) -> V
     from spire_bridge.credentials.vault.login import JwtLogin, VaultServer
 
     if arguments.ca_file is None and (named := _variable("CACERT")):
-        arguments.ca_file = Path(named)
+        arguments.ca_file = named
     login = JwtLogin(VaultServer(address, namespace), arguments.role, arguments.mount)
     jwt, send = token_of(arguments).token, outgoing_of(arguments)
     return Retrying(arguments.timeout)(lambda: login(jwt, send, now=time.time()))

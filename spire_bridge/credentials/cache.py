@@ -1,20 +1,18 @@
 """Answers of token endpoints, kept on disk for the next process (mode 0600).
 
 A command such as `credential_process` runs once for each call of a tool; a burst of them is
-to make one token call.
+to make one token call. To find a kept answer is all that most of them do: what a new one
+takes is loaded where it is made, and paths are texts, since `pathlib` takes long to load.
 """
 
 from __future__ import annotations
 
-import fcntl
-import hashlib
 import json
 import os
 import stat
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
-from pathlib import Path
+from binascii import crc32
+from collections.abc import Callable, Mapping
 
 from spire_bridge.errors import BridgeError
 from spire_bridge.files.errors import FileFailure
@@ -26,8 +24,7 @@ if TYPE_CHECKING:
     from typing import Self
 
 _MAX_BYTES = 256 * 1024
-_FORMAT = 1
-_LOOK_SECONDS = 0.02  # how often a lock that another process holds is tried
+_FORMAT = 2
 
 
 class Kept(Value):
@@ -52,16 +49,25 @@ class AnswerCache(Value):
     `wait_seconds` is how long another process's call for the same answer is waited for.
     """
 
-    folder: Path
+    folder: str
     wait_seconds: float = 10.0
     clock: Callable[[], float] = time.time
 
     @classmethod
     def of_user(cls, environment: Mapping[str, str], *, wait_seconds: float) -> Self:
-        """The user's own: `$XDG_CACHE_HOME/spire-bridge`, or `~/.cache/spire-bridge`."""
-        home = environment.get("XDG_CACHE_HOME", "")
-        base = Path(home) if home.startswith("/") else Path("~/.cache").expanduser()
-        return cls(base / "spire-bridge", wait_seconds)
+        """The user's own: `$XDG_CACHE_HOME/spire-bridge`, or `~/.cache/spire-bridge`.
+
+        Raises `FileFailure` for a user without a home.
+        """
+        base = environment.get("XDG_CACHE_HOME", "")
+        if not base.startswith("/"):
+            base = os.path.expanduser("~/.cache")  # noqa: PTH111
+        if not base.startswith("/"):
+            raise FileFailure(
+                "this user has no home for a cache",
+                hint="set HOME or XDG_CACHE_HOME, name another folder, or use no cache",
+            )
+        return cls(f"{base}/spire-bridge", wait_seconds)
 
     def get(
         self, key: Mapping[str, str], obtain: Callable[[], Kept], *, renew_seconds: float
@@ -73,12 +79,14 @@ class AnswerCache(Value):
         that is still valid is returned. Raises what `obtain` raises, and `FileFailure` for a
         folder that others can write to. A new answer that is over already is not kept.
         """
-        file = self._folder() / f"{_digest(key)}.json"
-        entry = self._read(file)
+        path = f"{self._checked_folder()}/{_name(key)}"
+        entry = self._read(path, key)
         if entry is not None and not self._is_due(entry, renew_seconds):
             return entry.kept
-        with self._lock(file.with_suffix(".lock")):
-            entry = self._read(file)  # by whoever held the lock
+        from spire_bridge.credentials.cache_lock import locked
+
+        with locked(f"{path}.lock", self.wait_seconds):
+            entry = self._read(path, key)  # by whoever held the lock
             if entry is not None and not self._is_due(entry, renew_seconds):
                 return entry.kept
             try:
@@ -88,30 +96,33 @@ class AnswerCache(Value):
                     return entry.kept
                 raise
             if new.expires_at > self.clock():
-                with suppress(FileFailure):  # a full disk: the answer is as good
-                    self._write(file, new)
+                self._write(path, key, new)
             return new
 
     def _is_due(self, entry: _Entry, renew_seconds: float) -> bool:
         life = entry.kept.expires_at - entry.kept_at
         return entry.kept.expires_at - self.clock() <= min(renew_seconds, life / 2)
 
-    def _write(self, file: Path, new: Kept) -> None:
-        # Loaded only here: most calls find an answer.
+    def _write(self, path: str, key: Mapping[str, str], new: Kept) -> None:
+        from contextlib import suppress
+        from pathlib import Path
+
         from spire_bridge.files.atomic import write_atomically
 
         entry = {
             "version": _FORMAT,
+            "key": dict(key),
             "kept_at": int(self.clock()),
             "expires_at": new.expires_at,
             "content": new.content,
         }
-        write_atomically(file, json.dumps(entry).encode(), mode=0o600)
+        with suppress(FileFailure):  # a full disk: the answer is as good
+            write_atomically(Path(f"{path}.json"), json.dumps(entry).encode(), mode=0o600)
 
-    def _read(self, file: Path) -> _Entry | None:
-        """None for what is not there, not ours to trust, or over."""
+    def _read(self, path: str, key: Mapping[str, str]) -> _Entry | None:
+        """None for what is not there, not ours to trust, to another key, or over."""
         try:
-            entry = json.loads(read_limited(file, max_bytes=_MAX_BYTES))
+            entry = json.loads(read_limited(f"{path}.json", max_bytes=_MAX_BYTES))
             kept = Kept(entry["content"], entry["expires_at"])
             kept_at = entry["kept_at"]
         except (FileFailure, ValueError, KeyError, TypeError):
@@ -121,14 +132,14 @@ class AnswerCache(Value):
             and isinstance(kept.expires_at, int)
             and isinstance(kept_at, int)
         )
-        if not well_formed or entry.get("version") != _FORMAT:
+        if not well_formed or entry.get("version") != _FORMAT or entry.get("key") != dict(key):
             return None
         return _Entry(kept, kept_at) if kept.expires_at > self.clock() else None
 
-    def _folder(self) -> Path:
+    def _checked_folder(self) -> str:
         try:
-            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            status = self.folder.stat()
+            os.makedirs(self.folder, mode=0o700, exist_ok=True)  # noqa: PTH103
+            status = os.stat(self.folder)  # noqa: PTH116
         except OSError as error:
             raise FileFailure(
                 f"the cache {self.folder} can't be used: {error.strerror}",
@@ -141,25 +152,10 @@ class AnswerCache(Value):
             )
         return self.folder
 
-    @contextmanager
-    def _lock(self, path: Path) -> Iterator[None]:
-        """Held by one process at a time; who has waited long enough goes on without it."""
-        try:
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-        except OSError as error:
-            raise FileFailure(f"{path} can't be locked: {error.strerror}") from None
-        try:
-            deadline = time.monotonic() + self.wait_seconds
-            while time.monotonic() < deadline:
-                with suppress(BlockingIOError):
-                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    break
-                time.sleep(_LOOK_SECONDS)
-            yield
-        finally:
-            os.close(descriptor)
 
+def _name(key: Mapping[str, str]) -> str:
+    """A file's name. The key is in the file, so that two of one name only replace each other.
 
-def _digest(key: Mapping[str, str]) -> str:
-    text = json.dumps(dict(key), sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
+    A checksum, since `hashlib` loads OpenSSL.
+    """
+    return f"{crc32(json.dumps(dict(key), sort_keys=True).encode()):08x}"

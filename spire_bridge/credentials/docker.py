@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from spire_bridge.credentials.registry_login import checked_username, registry_of_url
 from spire_bridge.errors import BridgeError
+from spire_bridge.value import Value
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from spire_bridge.spiffe.jwt_svid import UnverifiedJwtSvid
 
@@ -26,14 +26,13 @@ class CredentialsNotFound(BridgeError):
         super().__init__(_NOT_FOUND)
 
 
-@dataclass(frozen=True, slots=True)
-class DockerLogin:
+class DockerLogin(Value):
     """`username` with the token as its secret, at `registries`, or at each if there are none."""
 
     username: str
     registries: Collection[str] = ()
 
-    def __post_init__(self) -> None:
+    def _check(self) -> None:
         checked_username(self.username)
 
     def registry(self, server_url: str) -> str:

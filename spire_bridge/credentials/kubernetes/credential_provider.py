@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
 
 from spire_bridge.credentials.kubernetes.errors import InvalidProviderRequest
 from spire_bridge.credentials.registry_login import checked_username, registry_of_image
 from spire_bridge.jose.errors import InvalidJson
 from spire_bridge.jose.strict_json import parse_object
+from spire_bridge.value import Value
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Self
+
     from spire_bridge.spiffe.jwt_svid import UnverifiedJwtSvid
 
 API_GROUP = "credentialprovider.kubelet.k8s.io"
@@ -23,8 +25,7 @@ MAX_REQUEST_BYTES = 1024 * 1024
 _SPARE_SECONDS = 60
 
 
-@dataclass(frozen=True, slots=True)
-class ProviderRequest:
+class ProviderRequest(Value):
     """The image that is to be pulled, and the version to answer in."""
 
     api_version: str
@@ -54,14 +55,13 @@ class ProviderRequest:
         return cls(version, image, registry_of_image(image))
 
 
-@dataclass(frozen=True, slots=True)
-class RegistryAccess:
+class RegistryAccess(Value):
     """Where the token is a password: for `globs`, or for the registry of the image alone."""
 
     username: str
     globs: Sequence[str] = ()
 
-    def __post_init__(self) -> None:
+    def _check(self) -> None:
         checked_username(self.username)
 
     def __call__(self, request: ProviderRequest, svid: UnverifiedJwtSvid, *, now: float) -> bytes:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+import time
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from spire_bridge.spiffe.jwt_svid import UnverifiedJwtSvid
     from spire_bridge.spiffe.x509_svid import X509Svid
 
@@ -29,10 +31,10 @@ def certificate_credential(svid: X509Svid, *, api_version: str) -> bytes:
 
 
 def _credential(api_version: str, expires_at: int, status: dict[str, Any]) -> bytes:
-    end = datetime.fromtimestamp(expires_at - _EARLY_SECONDS, UTC)
+    end = time.gmtime(expires_at - _EARLY_SECONDS)
     document = {
         "apiVersion": api_version,
         "kind": "ExecCredential",
-        "status": {"expirationTimestamp": end.strftime("%Y-%m-%dT%H:%M:%SZ"), **status},
+        "status": {"expirationTimestamp": time.strftime("%Y-%m-%dT%H:%M:%SZ", end), **status},
     }
     return json.dumps(document).encode() + b"\n"

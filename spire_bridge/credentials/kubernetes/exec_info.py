@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
 
 from spire_bridge.credentials.kubernetes.errors import InvalidExecInfo
 from spire_bridge.jose.errors import InvalidJson
 from spire_bridge.jose.strict_json import parse_object
+from spire_bridge.value import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 VARIABLE = "KUBERNETES_EXEC_INFO"
 API_GROUP = "client.authentication.k8s.io"
@@ -22,8 +25,7 @@ _MAX_BYTES = 1024 * 1024  # a cluster's certificate authorities are in it
 _CONFIGURED = f"extension {API_GROUP}/exec of the cluster"
 
 
-@dataclass(frozen=True, slots=True)
-class ExecInfo:
+class ExecInfo(Value):
     """The version to answer in, and of the cluster what its client tells (provideClusterInfo)."""
 
     api_version: str = API_VERSION

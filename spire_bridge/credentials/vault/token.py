@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Self
 
 from spire_bridge.errors import BridgeError
+from spire_bridge.value import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Self
 
 
 class InvalidVaultToken(BridgeError):
@@ -16,21 +19,22 @@ class InvalidVaultToken(BridgeError):
     code = "VAULT_TOKEN_INVALID"
 
 
-@dataclass(frozen=True, slots=True)
-class VaultToken:
+class VaultToken(Value):
     """A client token. `granted_at` is in seconds since the epoch, by this machine's clock.
 
     `lease_seconds` is 0 for a token without an end. A token with `num_uses` dies of its last
     use, so that it is not to be shared.
     """
 
-    client_token: str = field(repr=False)
+    client_token: str
     accessor: str
     lease_seconds: int
     renewable: bool
     policies: tuple[str, ...]
     num_uses: int
     granted_at: int
+
+    _hidden = ("client_token",)
 
     @classmethod
     def parse(cls, auth: object, *, granted_at: int) -> Self:

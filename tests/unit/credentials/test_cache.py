@@ -53,22 +53,30 @@ def endpoint(clock: Clock) -> Endpoint:
 
 @pytest.fixture
 def cache(tmp_path: Path, clock: Clock) -> AnswerCache:
-    return AnswerCache(tmp_path / "a" / "cache", wait_seconds=0.2, clock=clock)
+    return AnswerCache(str(tmp_path / "a" / "cache"), wait_seconds=0.2, clock=clock)
 
 
 def get(cache: AnswerCache, endpoint: Endpoint, key: dict[str, str] = KEY) -> str:
     return cache.get(key, endpoint, renew_seconds=300).content
 
 
+def lock_of(answer: Path) -> Path:
+    return answer.with_suffix(".lock")
+
+
+def folder_of(cache: AnswerCache) -> Path:
+    return Path(cache.folder)
+
+
 def answer_files(cache: AnswerCache) -> list[Path]:
-    return sorted(cache.folder.glob("*.json"))
+    return sorted(folder_of(cache).glob("*.json"))
 
 
 def test_an_answer_is_kept(cache: AnswerCache, endpoint: Endpoint) -> None:
     assert [get(cache, endpoint) for _ in range(3)] == ["secret 1"] * 3
     (file,) = answer_files(cache)
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    assert stat.S_IMODE(cache.folder.stat().st_mode) == 0o700
+    assert stat.S_IMODE(folder_of(cache).stat().st_mode) == 0o700
     assert "arn" not in file.name
     assert "secret" not in repr(Kept("secret", 1))
 
@@ -103,7 +111,7 @@ def test_a_failed_renewal_leaves_what_is_still_valid(
         get(cache, endpoint)
 
 
-GOOD = {"version": 1, "kept_at": NOW - 60, "expires_at": NOW + 3000, "content": "kept"}
+GOOD = {"version": 2, "key": KEY, "kept_at": NOW - 60, "expires_at": NOW + 3000, "content": "kept"}
 
 
 @pytest.mark.parametrize(
@@ -114,11 +122,13 @@ GOOD = {"version": 1, "kept_at": NOW - 60, "expires_at": NOW + 3000, "content": 
         b"\xff",
         b"[]",
         b"null",
-        json.dumps(GOOD | {"version": 2}).encode(),
+        json.dumps(GOOD | {"version": 1}).encode(),
+        json.dumps(GOOD | {"key": {"role": "another"}}).encode(),
+        json.dumps(GOOD | {"key": None}).encode(),
         json.dumps(GOOD | {"content": 1}).encode(),
         json.dumps(GOOD | {"expires_at": "soon"}).encode(),
         json.dumps(GOOD | {"expires_at": NOW - 1}).encode(),
-        json.dumps({"version": 1}).encode(),
+        json.dumps({"version": 2}).encode(),
         json.dumps(GOOD | {"content": "x" * 300_000}).encode(),
     ],
 )
@@ -149,8 +159,8 @@ def test_a_pipe_in_its_place_does_not_hold_anybody_up(
 def test_a_folder_that_others_can_write_to(
     cache: AnswerCache, endpoint: Endpoint, mode: int
 ) -> None:
-    cache.folder.mkdir(parents=True)
-    cache.folder.chmod(mode)
+    folder_of(cache).mkdir(parents=True)
+    folder_of(cache).chmod(mode)
     with pytest.raises(FileFailure, match="may be written by others"):
         get(cache, endpoint)
     assert endpoint.calls == 0
@@ -158,7 +168,7 @@ def test_a_folder_that_others_can_write_to(
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root gives folders away")
 def test_a_folder_of_another_user(cache: AnswerCache, endpoint: Endpoint) -> None:
-    cache.folder.mkdir(parents=True, mode=0o700)
+    folder_of(cache).mkdir(parents=True, mode=0o700)
     os.chown(cache.folder, NOBODY, NOBODY)
     with pytest.raises(FileFailure, match="may be written by others"):
         get(cache, endpoint)
@@ -166,7 +176,7 @@ def test_a_folder_of_another_user(cache: AnswerCache, endpoint: Endpoint) -> Non
 
 
 def test_a_file_in_the_folders_place(cache: AnswerCache, endpoint: Endpoint) -> None:
-    cache.folder.parent.write_bytes(b"")
+    folder_of(cache).parent.write_bytes(b"")
     with pytest.raises(FileFailure, match="can't be used"):
         get(cache, endpoint)
 
@@ -184,7 +194,7 @@ def test_an_answer_that_cannot_be_kept_is_as_good(
 @contextmanager
 def lock_held(cache: AnswerCache) -> Iterator[None]:
     (file,) = answer_files(cache)
-    with file.with_suffix(".lock").open("w") as lock:
+    with lock_of(file).open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
@@ -209,8 +219,8 @@ def test_a_link_in_the_locks_place_is_not_followed(
     get(cache, endpoint)
     (file,) = answer_files(cache)
     file.unlink()
-    file.with_suffix(".lock").unlink()
-    file.with_suffix(".lock").symlink_to(tmp_path / "elsewhere")
+    lock_of(file).unlink()
+    lock_of(file).symlink_to(tmp_path / "elsewhere")
     with pytest.raises(FileFailure, match="can't be locked"):
         get(cache, endpoint)
     assert not (tmp_path / "elsewhere").exists()
@@ -218,7 +228,6 @@ def test_a_link_in_the_locks_place_is_not_followed(
 
 BURST = """
 import os, sys, time
-from pathlib import Path
 from spire_bridge.credentials.cache import AnswerCache, Kept
 
 def obtain():
@@ -227,7 +236,7 @@ def obtain():
     time.sleep(0.1)  # an endpoint takes its time, and the others are here meanwhile
     return Kept("secret", int(time.time()) + 3600)
 
-cache = AnswerCache(Path(sys.argv[1]), wait_seconds=20)
+cache = AnswerCache(sys.argv[1], wait_seconds=20)
 assert cache.get({"role": "r"}, obtain, renew_seconds=300).content == "secret"
 """
 
@@ -250,4 +259,20 @@ def test_a_burst_of_processes_makes_one_call(tmp_path: Path) -> None:
 )
 def test_the_users_own_folder(variables: dict[str, str], folder: str) -> None:
     cache = AnswerCache.of_user(variables, wait_seconds=1)
-    assert cache.folder == Path(folder).expanduser()
+    assert Path(cache.folder) == Path(folder).expanduser()
+
+
+def test_a_user_without_a_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.path.expanduser", lambda path: path)
+    with pytest.raises(FileFailure, match="no home"):
+        AnswerCache.of_user({}, wait_seconds=1)
+
+
+def test_two_questions_whose_files_have_one_name_are_told_apart(
+    cache: AnswerCache, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("spire_bridge.credentials.cache.crc32", lambda _: 0)
+    asked = [{"a": "1"}, {"a": "1"}, {"a": "2"}, {"a": "2"}, {"a": "1"}]
+    answers = [get(cache, endpoint, key) for key in asked]
+    assert answers == [f"secret {n}" for n in (1, 1, 2, 2, 3)]
+    assert len(answer_files(cache)) == 1

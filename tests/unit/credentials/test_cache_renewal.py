@@ -30,7 +30,7 @@ def test_an_answer_is_renewed_once_little_is_left_and_at_half_its_life_at_the_ea
     tmp_path: Path, life: int, renewed_after: int
 ) -> None:
     endpoint = Endpoint(life)
-    cache = AnswerCache(tmp_path, clock=lambda: endpoint.now)
+    cache = AnswerCache(str(tmp_path), clock=lambda: endpoint.now)
 
     def content(at: int) -> str:
         endpoint.now = START + at
@@ -43,7 +43,7 @@ def test_an_answer_is_renewed_once_little_is_left_and_at_half_its_life_at_the_ea
 
 def test_an_answer_that_is_over_already_is_not_kept(tmp_path: Path) -> None:
     endpoint = Endpoint(-1)
-    cache = AnswerCache(tmp_path, clock=lambda: endpoint.now)
+    cache = AnswerCache(str(tmp_path), clock=lambda: endpoint.now)
     for expected in ("answer 1", "answer 2"):
         assert cache.get({}, endpoint.obtain, renew_seconds=0).content == expected
     assert list(tmp_path.glob("*.json")) == []
@@ -51,7 +51,7 @@ def test_an_answer_that_is_over_already_is_not_kept(tmp_path: Path) -> None:
 
 def test_an_entry_without_its_time_is_not_taken(tmp_path: Path) -> None:
     endpoint = Endpoint(3600)
-    cache = AnswerCache(tmp_path, clock=lambda: endpoint.now)
+    cache = AnswerCache(str(tmp_path), clock=lambda: endpoint.now)
     cache.get({}, endpoint.obtain, renew_seconds=0)
     (file,) = tmp_path.glob("*.json")
     file.write_text(file.read_text().replace("kept_at", "other"))
