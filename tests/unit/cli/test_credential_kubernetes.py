@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import stat
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import jwt as pyjwt
 import pytest
 import yaml
+from command_line import SLOW_TO_LOAD, loaded
 
 from spire_bridge.sandbox.entry import Entry
 from spire_bridge.sandbox.workload import Workload
@@ -50,6 +52,12 @@ class TestKubernetes:
         ended = await cli("credential", "kubernetes", KUBERNETES_EXEC_INFO=exec_info("v1alpha1"))
         assert (ended.status, ended.error) == (2, "EXEC_INFO_INVALID")
         assert "client.authentication.k8s.io/v1\n" in ended.err
+
+    async def test_a_token_comes_without_what_is_slow_to_load(self, workload: Workload) -> None:
+        told = {"KUBERNETES_EXEC_INFO": exec_info(), "SPIFFE_ENDPOINT_SOCKET": workload.address}
+        modules = await asyncio.to_thread(loaded, "credential", "kubernetes", **told)
+        assert "spire_bridge.workload.quick_fetch" in modules
+        assert modules.isdisjoint(SLOW_TO_LOAD)
 
     async def test_a_certificate_of_one_identity(self, cli: Any, workload: Workload) -> None:
         workload.register(INTERNAL)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
 
 import jwt as pyjwt
 import pytest
+from command_line import SLOW_TO_LOAD, loaded
 
 from spire_bridge.sandbox.workload import Workload
 
@@ -76,3 +78,21 @@ class TestDocker:
         ended = await cli(*self.COMMAND, "erase", given=b"registry.example")
         assert (ended.status, ended.out, ended.err) == (0, "", "")
         assert (await cli(*self.COMMAND, "list")).json() == {}
+
+
+@pytest.mark.parametrize(
+    ("words", "given"),
+    [
+        (("kubelet",), provider_request("registry.example/web")),
+        (("docker", "get"), b"https://registry.example\n"),
+    ],
+)
+async def test_a_password_comes_without_what_is_slow_to_load(
+    workload: Workload, words: tuple[str, ...], given: bytes
+) -> None:
+    command, where = ("credential", *words, "--username", "oidc"), workload.address
+    modules = await asyncio.to_thread(
+        lambda: loaded(*command, given=given, SPIFFE_ENDPOINT_SOCKET=where)
+    )
+    assert "spire_bridge.workload.quick_fetch" in modules
+    assert modules.isdisjoint(SLOW_TO_LOAD)

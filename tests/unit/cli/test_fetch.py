@@ -12,7 +12,7 @@ from typing import Any
 
 import jwt as pyjwt
 import pytest
-from command_line import PROGRAM, environment, loaded
+from command_line import PROGRAM, SLOW_TO_LOAD, environment, loaded
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
@@ -37,15 +37,6 @@ async def test_a_token_stands_alone_on_standard_output(cli: Any) -> None:
     assert claims(token)["aud"] == ["db"]
     assert ended.err.startswith("spiffe://example.org/workload  audience db  expires in ")
     assert token not in ended.err
-
-
-# Each takes milliseconds to load, of the thirty that the whole command may take.
-SLOW_TO_LOAD = {
-    *("grpc", "google.protobuf", "cryptography", "joserfc", "msgspec"),
-    *("asyncio", "concurrent.futures", "ssl", "socket", "logging", "threading"),
-    *("dataclasses", "inspect", "typing", "pathlib", "urllib.parse", "ipaddress"),
-    *("base64", "datetime", "shutil", "textwrap", "subprocess"),
-}
 
 
 async def test_a_token_comes_without_what_is_slow_to_load(workload: Workload) -> None:
