@@ -60,8 +60,10 @@ SET: dict[str, tuple[str, str, Any, Any]] = {
     "pid_file_name": ('"/p"\nrenew_signal = "SIGHUP"', "pid_file", "/p", ""),
     "daemon_mode": ("false", "daemon", False, True),
     "health_checks": (
-        '{ listener_enabled = true\n bind_port = 9000\n liveness_path = "/l"\n'
-        ' readiness_path = "/r" }',
+        (
+            '{ listener_enabled = true\n bind_port = 9000\n liveness_path = "/l"\n'
+            ' readiness_path = "/r" }'
+        ),
         "health_checks",
         HealthChecks(9000, "/l", "/r"),
         None,
@@ -141,17 +143,21 @@ REFUSED = [
     ('jwt_svids = [{ jwt_svid_file_name = "a" }]', "'jwt_audience' is required in 'jwt_svids'"),
     (
         f'{PLAIN}daemon_mode = false\npid_file_name = "/p"',
-        "pid_file_name is set but daemon_mode is false."
-        " pid_file_name is only supported in daemon_mode",
+        (
+            "pid_file_name is set but daemon_mode is false."
+            " pid_file_name is only supported in daemon_mode"
+        ),
     ),
     (f'{PLAIN}pid_file_name = "/p"', "must specify renew_signal when using pid_file_name"),
     (f'{BUNDLE}svid_file_name = "s"', ALL_OR_NONE),
     (f'{BUNDLE}svid_key_file_name = "s"\nsvid_bundle_file_name = "b"', ALL_OR_NONE),
     (
         'cert_dir = "/c"',
-        "at least one of the sets ('svid_file_name', 'svid_key_file_name',"
-        " 'svid_bundle_file_name'), 'jwt_svids', or 'jwt_bundle_file_name' must be fully"
-        " specified",
+        (
+            "at least one of the sets ('svid_file_name', 'svid_key_file_name',"
+            " 'svid_bundle_file_name'), 'jwt_svids', or 'jwt_bundle_file_name' must be fully"
+            " specified"
+        ),
     ),
     (f"{PLAIN}cert_file_mode = -1", "cert file mode must be positive"),
     (f"{PLAIN}key_file_mode = -1", "key file mode must be positive"),
@@ -203,4 +209,4 @@ def test_any_bytes_are_a_configuration_or_refused(tmp_path: Path, data: bytes) -
         try:
             assert isinstance(load_helper_config(file), HelperConfig)
         except InvalidHcl as error:
-            assert error.exit_status == 1
+            assert error.exit_status == 1  # noqa: PT017 - either is right

@@ -1,4 +1,4 @@
-"""spiffe-helper's configuration file: what it holds, and what is wrong with it, in order."""
+"""spiffe-helper's file: what is wrong with it, in order, its arguments, and its native form."""
 
 from __future__ import annotations
 
@@ -20,8 +20,6 @@ from spire_bridge.service.drop_in.spiffe_helper.arguments import (
 )
 from spire_bridge.service.drop_in.spiffe_helper.config import (
     HelperConfig,
-    JwtFile,
-    Modes,
     go_join,
     parse_helper_config,
 )
@@ -35,87 +33,11 @@ def read(text: str, daemon: bool | None = None, **environment: str) -> HelperCon
     return parse_helper_config(text, name="helper.conf", daemon=daemon, environment=environment)
 
 
-def test_every_option_is_read() -> None:
-    config = read(
-        """
-        agent_address = "/run/agent.sock"  CMD = "program"  cmd_args = "a b"
-        pid_file_name = "pid"  cert_dir = "certs/"  renew_signal = "SIGHUP"  hint = "h"
-        cert_file_mode = 0640  key_file_mode = "0400"
-        jwt_bundle_file_mode = 420  jwt_svid_file_mode = 04755
-        include_federated_domains = true  add_intermediates_to_bundle = true
-        omit_expired = true  jwt_bundle_file_name = "bundle.json"
-        svid_file_name = "/s"  svid_key_file_name = "k"  svid_bundle_file_name = "../b"
-        jwt_svids = [{ jwt_audience = "a", jwt_extra_audiences = ["b"], jwt_svid_file_name = "t" }]
-        health_checks { listener_enabled = true  bind_port = "90"  liveness_path = "/l" }
-        """
-    )
-    assert config.agent_address == "unix:///run/agent.sock"
-    assert (config.cmd, config.cmd_args, config.renew_signal) == ("program", "a b", "SIGHUP")
-    assert (config.pid_file, config.hint, config.daemon) == ("pid", "h", True)
-    assert config.modes == Modes(0o640, 0o400, 0o644, 0o755)
-    assert config.x509 is not None
-    assert (config.x509.certificates, config.x509.key) == ("certs/s", "certs/k")
-    assert config.x509.bundle == "b"
-    assert config.x509.federated
-    assert config.x509.intermediates_in_bundle
-    assert config.x509.omit_expired
-    assert config.jwt_bundle == "certs/bundle.json"
-    assert config.jwt_svids == (JwtFile("certs/t", ("a", "b")),)
-    checks = config.health_checks
-    assert checks is not None
-    assert (checks.port, checks.live_path, checks.ready_path) == (90, "/l", "/ready")
-
-
-def test_defaults_are_the_documented_ones() -> None:
-    config = read(X509 + "health_checks { listener_enabled = true }")
-    assert config.modes == Modes(0o644, 0o600, 0o600, 0o600)
-    assert config.health_checks is not None
-    checks = config.health_checks
-    assert (checks.port, checks.live_path, checks.ready_path) == (8081, "/live", "/ready")
-    assert config.daemon
-    assert read(X509 + "health_checks { bind_port = -1 }").health_checks is None
-
-
-@pytest.mark.parametrize(
-    ("option", "variable", "address"),
-    [
-        ("", "", "unix:///tmp/spire-agent/public/api.sock"),
-        ("", "/v.sock", "unix:///v.sock"),
-        ("", "unix:///v.sock", "unix:///v.sock"),
-        ("/f.sock", "/v.sock", "unix:///f.sock"),
-        ("unix:/f.sock", "", "unix:/f.sock"),
-        ("/a b.sock", "", "unix:///a%20b.sock"),
-        ("/a%20b.sock", "", "unix:///a%20b.sock"),
-        ("run/f.sock", "", f"unix://{Path.cwd()}/run/f.sock"),
-    ],
-)
-def test_the_agent_is_found_in_the_file_then_the_environment(
-    option: str, variable: str, address: str
-) -> None:
-    config = read(X509 + f'agent_address = "{option}"', SPIFFE_ENDPOINT_SOCKET=variable)
-    assert config.agent_address == address
-
-
 @pytest.mark.parametrize("address", ["/a?b", "unix://host/a", "tcp://localhost:1"])
 def test_an_address_of_no_agent_is_refused(address: str) -> None:
     with pytest.raises(InvalidHcl, match="agent_address: ") as caught:
         read(X509 + f'agent_address = "{address}"')
     assert caught.value.exit_status == 1
-
-
-@pytest.mark.parametrize(
-    ("file", "flag", "daemon"),
-    [("", None, True), ("true", False, False), ("false", None, False), ("false", True, True)],
-)
-def test_the_flag_comes_before_the_file(file: str, flag: bool | None, daemon: bool) -> None:
-    text = X509 + (f"daemon_mode = {file}\n" if file else "")
-    assert read(text, flag).daemon is daemon
-
-
-def test_what_has_no_effect_in_one_shot_is_warned_of() -> None:
-    text = X509 + 'cmd = "c"\nrenew_signal = "SIGHUP"\n'
-    assert [w.split()[0] for w in read(text, False).warnings] == ["cmd", "renew_signal"]
-    assert read(text, True).warnings == ()
 
 
 # Each text mends what the one before was refused for.
