@@ -33,7 +33,7 @@ from spiffe_helpers.configurations import (
     written,
 )
 from spiffe_helpers.differences import ENTRIES, deliberate
-from spiffe_helpers.programs import NAME, RECORDER, Found, Helper, both, end
+from spiffe_helpers.programs import NAME, RECORDER, Found, Helper, both, children, end
 from trust_domains.under_test import TrustDomainUnderTest
 from verifiers.toolchains import go_program
 
@@ -233,9 +233,7 @@ async def test_both_run_a_program_again_that_has_ended(
                     lambda h=helper, c=count: recorded(h) == [["--end"]] * c,
                     process,
                 )
-                await asyncio.to_thread(
-                    helper.until, lambda p=process: not _children(p.pid), process
-                )
+                await asyncio.to_thread(helper.until, lambda p=process: not children(p), process)
             await renew(agent)
 
 
@@ -334,7 +332,7 @@ async def test_both_end_in_peace_and_ours_takes_its_program_along(
             await asyncio.to_thread(
                 helper.until, lambda h=helper: recorded(h) == [ARGUMENTS], process
             )
-        programs = [_children(process.pid) for process in processes]
+        programs = [children(process) for process in processes]
         assert all(programs)
         try:
             statuses = [await asyncio.to_thread(end, process, number) for process in processes]
@@ -344,11 +342,6 @@ async def test_both_end_in_peace_and_ours_takes_its_program_along(
         finally:
             for pid in programs[1]:
                 os.kill(pid, signal.SIGKILL)
-
-
-def _children(pid: int) -> list[int]:
-    out = subprocess.run(["pgrep", "-P", str(pid)], capture_output=True, text=True).stdout
-    return [int(word) for word in out.split()]
 
 
 def _is_alive(pid: int) -> bool:
@@ -654,8 +647,10 @@ def refusals(
 ) -> Mapping[str, tuple[Ended, Ended]]:
     """How ours and theirs ended on each bad file."""
 
+    folder = tmp_path_factory.mktemp("bad")
+
     def judge(number: int, text: str | bytes) -> tuple[Ended, Ended]:
-        pair = both(reference, tmp_path_factory.mktemp(f"bad-{number}"))
+        pair = both(reference, folder / str(number))
         for helper in pair:
             helper.configure(text)
         return pair[0].run(), pair[1].run()

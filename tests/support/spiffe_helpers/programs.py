@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -70,8 +71,12 @@ class Helper:
         try:
             yield process
         finally:
+            programs = children(process)  # which outlive a helper that is killed
             process.kill()
             process.wait()
+            for program in programs:
+                with suppress(ProcessLookupError):
+                    os.kill(program, signal.SIGKILL)
 
     def until(self, condition: Callable[[], object], process: subprocess.Popen[bytes]) -> None:
         eventually(condition, process, self.log)
@@ -101,3 +106,12 @@ def both(reference: str, folder: Path, umask: int = 0o022) -> tuple[Helper, Help
 def end(process: subprocess.Popen[bytes], number: signal.Signals) -> int:
     process.send_signal(number)
     return process.wait(PATIENCE_SECONDS)
+
+
+def children(process: subprocess.Popen[bytes]) -> list[int]:
+    """The programs that it has started, by their process ID."""
+    if process.poll() is not None:
+        return []
+    command = ["pgrep", "-P", str(process.pid)]
+    out = subprocess.run(command, capture_output=True, text=True).stdout
+    return [int(word) for word in out.split()]
