@@ -130,7 +130,7 @@ def test_the_helper_is_run_with_the_mounted_file(
     mounted = mounts(containers["helper"])
     assert mounted[PurePosixPath(arguments.config.parent)] == ("config", False)
     assert arguments.config.name in objects["ConfigMap"]["data"]
-    assert arguments.once is (objects["name"] == "helper-init-container")
+    assert (arguments.daemon_mode is False) is (objects["name"] == "helper-init-container")
 
 
 def test_each_way_starts_the_helper_where_it_belongs(objects: dict[str, Any], pod: Any) -> None:

@@ -36,7 +36,7 @@ def test_the_unit_runs_the_helper() -> None:
     assert Path(program).name == "spire-bridge"
     parsed = build_parser().parse_args(arguments)
     assert parsed.config.parent == Path("/etc") / setting("ConfigurationDirectory", HELPER)
-    assert not parsed.once
+    assert parsed.daemon_mode is not False
 
 
 @pytest.mark.parametrize("unit", [HELPER, ISSUER], ids=["helper", "issuer"])

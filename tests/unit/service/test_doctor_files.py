@@ -250,14 +250,14 @@ def test_the_token_that_google_s_configuration_names(file: Path, tmp_path: Path)
 @pytest.mark.parametrize(
     ("content", "code"),
     [
-        ({"token": token()}, "OK"),
-        ({"token": token(exp=1)}, "TOKEN_EXPIRED"),
-        ({"other": token()}, "CREDENTIAL_FILE_INVALID"),
-        ([], "CREDENTIAL_FILE_INVALID"),
+        (lambda: {"token": token()}, "OK"),
+        (lambda: {"token": token(exp=1)}, "TOKEN_EXPIRED"),
+        (lambda: {"other": token()}, "CREDENTIAL_FILE_INVALID"),
+        (list, "CREDENTIAL_FILE_INVALID"),
     ],
 )
-def test_a_token_in_json(file: Path, tmp_path: Path, content: Any, code: str) -> None:
-    write(file, json.dumps(content))
+def test_a_token_in_json(file: Path, tmp_path: Path, content: Callable[[], Any], code: str) -> None:
+    write(file, json.dumps(content()))
     named = {"type": "json", "subject_token_field_name": "token"}
     findings = examined(environment=google(tmp_path, file=str(file), format=named))
     assert codes(findings) == ["OK", code]
