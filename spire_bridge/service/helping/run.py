@@ -8,6 +8,7 @@ import signal
 from pathlib import Path
 from typing import Any
 
+from spire_bridge.errors import EXIT_USAGE, BridgeError
 from spire_bridge.helper.engine import write_once
 from spire_bridge.listen.activation import passed_sockets
 from spire_bridge.service.helping.outputs import OutputBuilder
@@ -24,6 +25,13 @@ _STOP = (signal.SIGTERM, signal.SIGINT)
 _PASSED_ON = (signal.SIGUSR1, signal.SIGUSR2, signal.SIGQUIT, signal.SIGWINCH)
 
 
+class EndpointOnce(BridgeError):
+    """An output that is served is to be written once, and nobody would serve it after that."""
+
+    code = "ENDPOINT_ONCE"
+    exit_status = EXIT_USAGE
+
+
 def run_helper(config: Path) -> int:
     """Keeps the outputs until SIGTERM or SIGINT, or until the program ends.
 
@@ -38,8 +46,16 @@ def run_helper(config: Path) -> int:
 
 
 def write_outputs(config: Path, timeout_seconds: float) -> None:
-    """Writes every output once. Raises the `BridgeError` of the first that can't be written."""
+    """Writes every output once.
+
+    Raises the `BridgeError` of the first that can't be written, and `EndpointOnce`.
+    """
     settings = load_helper_settings(config)
+    if served := ", ".join(output.name for output in settings.served()):
+        raise EndpointOnce(
+            f"with --once nothing is served, but these outputs have an endpoint: {served}",
+            hint="run the helper without --once, or give these outputs a path",
+        )
     configure(settings.log)
     asyncio.run(_write(settings, timeout_seconds))
 

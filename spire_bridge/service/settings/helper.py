@@ -10,6 +10,7 @@ from msgspec import Meta
 
 from spire_bridge.config.yaml import InvalidSetting, load
 from spire_bridge.helper.program import signal_named
+from spire_bridge.listen.address import ListenAddress
 from spire_bridge.service.settings.base import (
     Settings,
     check,
@@ -119,6 +120,7 @@ class HelperSettings(Settings, frozen=True):
                     "outputs", f"{output.name}: {output.folder} is not in `folders`"
                 )
         check_different("outputs", "Files must have different paths", self._paths())
+        check_different("outputs", "Endpoints must have different addresses", self._addresses())
         for name in (self.program.signal_for or ()) if self.program else ():
             if name not in {output.name for output in self.outputs}:
                 raise InvalidSetting("program", f"`signal_for` names no output: {name}")
@@ -131,6 +133,13 @@ class HelperSettings(Settings, frozen=True):
         for output in self.outputs:
             for file in output.all_files():
                 yield str(Path(output.folder or "/") / file.path)
+            if output.endpoint is not None:
+                yield output.endpoint.authorization.path
+
+    def _addresses(self) -> Iterator[str]:
+        for output in self.served():
+            if output.endpoint is not None:
+                yield str(ListenAddress.parse(output.endpoint.address))
 
 
 def load_helper_settings(path: Path) -> HelperSettings:

@@ -122,7 +122,7 @@ class OutputSettings(Settings, frozen=True):
         if self.endpoint is not None:
             if self.template is not None or not set(self.kinds()) <= _SERVED:
                 raise InvalidSetting("endpoint", "Only jwt, aws and roles_anywhere can be served")
-            if self.path is not None or self.files is not None or self.folder is not None:
+            if any((self.path, self.mode, self.user, self.group, self.files, self.folder)):
                 raise InvalidSetting("endpoint", "What is served is not written: leave `path` out")
         elif self.x509 is not None and self.template is None:
             if self.files is None or self.path is not None:
