@@ -35,7 +35,7 @@ def shared_credentials(
         "aws_secret_access_key": credentials.secret_access_key,
         "aws_session_token": credentials.session_token,
     }
-    return _section(_name(profile), settings)
+    return _section(check_profile(profile), settings)
 
 
 def web_identity_profile(
@@ -81,7 +81,8 @@ def _region(region: str) -> Mapping[str, str]:
     return {"region": region} if region else {}
 
 
-def _name(profile: str) -> str:
+def check_profile(profile: str) -> str:
+    """The name. Raises `InvalidProfile`."""
     if not _PROFILE.fullmatch(profile):
         raise InvalidProfile(
             f"{profile!r} is no name of a profile", hint="use letters, digits and any of .@+=,/_-"
@@ -90,7 +91,7 @@ def _name(profile: str) -> str:
 
 
 def _config_name(profile: str) -> str:
-    name = _name(profile)
+    name = check_profile(profile)
     return name if name == DEFAULT_PROFILE else f"profile {name}"
 
 

@@ -106,10 +106,12 @@ def kept_alive(
     send: Send,
     *,
     now: float,
+    first_lease: int | None = None,
 ) -> VaultToken:
     """`token` renewed, or one of a new login: if there is none, or none that is worth renewing.
 
     A token can't be renewed past its role's `token_max_ttl`; the leases get shorter before.
+    `first_lease` is the login's, in seconds, for a `token` that was renewed since.
     """
     if token is not None and token.renewable and now < token.expires_at:
         try:
@@ -117,7 +119,8 @@ def kept_alive(
         except VaultRefused:  # revoked, or at its last end
             pass
         else:
-            if renewed.lease_seconds >= token.lease_seconds * _WORTH_RENEWING:
+            first = token.lease_seconds if first_lease is None else first_lease
+            if renewed.lease_seconds >= first * _WORTH_RENEWING:
                 return renewed
     return login(fetch_jwt(), send, now=now)
 

@@ -11,7 +11,6 @@ from pathlib import Path
 from spire_bridge.credentials.aws.assume_role import RoleRequest, assume_role
 from spire_bridge.credentials.aws.create_session import SessionRequest, create_session
 from spire_bridge.credentials.aws.endpoints import (
-    region_of,
     roles_anywhere_endpoint,
     sts_endpoint,
 )
@@ -52,7 +51,7 @@ def anywhere_session(
 ) -> Callable[[X509Svid], TemporaryCredentials]:
     """Asks IAM Roles Anywhere. Raises `InvalidRegion`."""
     anchor = settings.trust_anchor_arn
-    region = settings.region or region_of(anchor)
+    region = settings.signing_region()
     wanted = SessionRequest(
         settings.endpoint or roles_anywhere_endpoint(anchor, region),
         region,
@@ -82,11 +81,19 @@ def vault_login(
     login = JwtLogin(server, settings.role, settings.mount)
     send, retrying = outgoing(settings.call), Retrying(settings.call.timeout_seconds)
     latest: VaultToken | None = None
+    first_lease = 0
 
     def granted(svid: UnverifiedJwtSvid) -> VaultGrant:
-        nonlocal latest
-        before = latest
-        token = retrying(lambda: kept_alive(login, before, lambda: svid.token, send, now=clock()))
+        nonlocal latest, first_lease
+        before, first = latest, first_lease
+
+        def attempt() -> VaultToken:
+            now = clock()
+            return kept_alive(login, before, lambda: svid.token, send, now=now, first_lease=first)
+
+        token = retrying(attempt)
+        if before is None or token.client_token != before.client_token:
+            first_lease = token.lease_seconds
         latest = token
         return VaultGrant(token, token.expires_at if token.lease_seconds else None)
 

@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Literal
 
 from msgspec import Meta
 
+from spire_bridge.cloud.aws.arn import Arn
+from spire_bridge.cloud.aws.limits import DEFAULT_SESSION_SECONDS
+from spire_bridge.cloud.aws.request_parameters import parameter_faults
 from spire_bridge.config.yaml import InvalidSetting
+from spire_bridge.credentials.aws.endpoints import (
+    InvalidRegion,
+    region_of,
+    roles_anywhere_endpoint,
+    sts_endpoint,
+)
+from spire_bridge.credentials.aws.profiles import check_profile
+from spire_bridge.credentials.vault.login import JwtLogin, VaultServer
 from spire_bridge.helper.identity import Identity
 from spire_bridge.service.settings.base import Settings, check, check_absolute, check_https
 from spire_bridge.spiffe.id import SpiffeId
@@ -127,6 +139,21 @@ class SessionSettings(IdentitySettings, frozen=True):
             raise InvalidSetting("role_arn", "This setting is missing")
         if self.endpoint is not None:
             check_https("endpoint", self.endpoint)
+        check(check_profile, "profile", self.profile)
+        self._check_parameters()
+
+    def _check_parameters(self) -> None:
+        """By the limits of the API, but those that the fields' own say."""
+        faults = parameter_faults(
+            role_arn="",
+            session_name=self.session_name or "made",
+            duration_seconds=DEFAULT_SESSION_SECONDS,
+            policy="",
+        )
+        if fault := next(faults, ""):
+            raise InvalidSetting("session_name", fault)
+        if Arn.parse(self.role_arn) is None:
+            raise InvalidSetting("role_arn", "Expected an ARN: arn:aws:iam::123456789012:role/web")
 
 
 class AwsSettings(SessionSettings, frozen=True):
@@ -135,6 +162,11 @@ class AwsSettings(SessionSettings, frozen=True):
     audience: Annotated[str, Meta(description="Whom the token is for", min_length=1)] = (
         "sts.amazonaws.com"
     )
+
+    def __post_init__(self) -> None:
+        SessionSettings.__post_init__(self)
+        if self.endpoint is None:
+            check_region(sts_endpoint, self.role_arn, self.region)
 
 
 class RolesAnywhereSettings(SessionSettings, frozen=True):
@@ -148,6 +180,11 @@ class RolesAnywhereSettings(SessionSettings, frozen=True):
         for setting in ("trust_anchor_arn", "profile_arn"):
             if not getattr(self, setting):
                 raise InvalidSetting(setting, "This setting is missing")
+        check_region(roles_anywhere_endpoint, self.trust_anchor_arn, self.signing_region())
+
+    def signing_region(self) -> str:
+        """The one that is set, or the anchor's."""
+        return self.region or region_of(self.trust_anchor_arn)
 
 
 class VaultSettings(IdentitySettings, frozen=True):
@@ -166,3 +203,14 @@ class VaultSettings(IdentitySettings, frozen=True):
             if not getattr(self, setting):
                 raise InvalidSetting(setting, "This setting is missing")
         check_https("address", self.address)
+        check(VaultServer, "address", self.address)
+        check(lambda name: VaultServer(self.address, name), "namespace", self.namespace)
+        server = VaultServer(self.address, self.namespace)
+        check(lambda mount: JwtLogin(server, mount=mount), "mount", self.mount)
+
+
+def check_region(endpoint: Callable[[str, str], str], arn: str, region: str) -> None:
+    try:
+        endpoint(arn, region)
+    except InvalidRegion as error:  # its hint is of the command line
+        raise InvalidSetting("region", error.message) from None
