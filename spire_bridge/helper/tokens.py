@@ -24,7 +24,10 @@ class Token:
 
 
 class TokenSupply:
-    """The token of one audience and one identity."""
+    """The token of one audience and one identity.
+
+    `no_later` says, of the time and of when a token ends, by when its reader needs the next.
+    """
 
     def __init__(
         self,
@@ -34,12 +37,14 @@ class TokenSupply:
         *,
         clock: Callable[[], float] = time.time,
         jitter: Jitter = random.random,
+        no_later: Callable[[float, int], float] | None = None,
     ) -> None:
         self._client = client
         self._audience = audience_names(audience)
         self._identity = identity
         self._clock = clock
         self._jitter = jitter
+        self._no_later = no_later
         self._token: Token | None = None
         self._one_at_a_time = asyncio.Lock()
 
@@ -59,7 +64,11 @@ class TokenSupply:
             self._audience, spiffe_id=self._identity.spiffe_id
         )
         svid = self._identity.among(svids)
-        return Token(svid, half_life(self._clock(), svid.expires_at, self._jitter))
+        now = self._clock()
+        renew_at = half_life(now, svid.expires_at, self._jitter)
+        if self._no_later is not None:
+            renew_at = min(renew_at, self._no_later(now, svid.expires_at))
+        return Token(svid, renew_at)
 
 
 class TokenSupplies:

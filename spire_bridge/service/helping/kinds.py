@@ -9,6 +9,7 @@ from typing import Any
 from spire_bridge.credentials.aws.container import credentials_body
 from spire_bridge.credentials.aws.profiles import shared_credentials
 from spire_bridge.credentials.aws.temporary import TemporaryCredentials
+from spire_bridge.credentials.azure.application import DEFAULT_AUDIENCE
 from spire_bridge.credentials.template import Template
 from spire_bridge.files.reading import read_limited
 from spire_bridge.helper.contents import (
@@ -27,7 +28,12 @@ from spire_bridge.service.helping.exchanges import (
     aws_session,
     vault_login,
 )
-from spire_bridge.service.helping.rendering import bundles_file, raw_token, x509_rendering
+from spire_bridge.service.helping.rendering import (
+    azure_token,
+    bundles_file,
+    raw_token,
+    x509_rendering,
+)
 from spire_bridge.service.helping.sources import AgentSources
 from spire_bridge.service.settings.output_kinds import RolesAnywhereSettings, X509Settings
 from spire_bridge.service.settings.outputs import OutputSettings
@@ -45,8 +51,10 @@ def content_of(settings: OutputSettings, sources: AgentSources) -> Content:
     return _MAKERS[kind](getattr(settings, kind), settings, sources)
 
 
-def _jwt(kind: Any, _: OutputSettings, sources: AgentSources) -> Content:
-    return JwtContent(sources.tokens.of(kind.audience, kind.identity()), raw_token)
+def _jwt(kind: Any, settings: OutputSettings, sources: AgentSources) -> Content:
+    for_azure = DEFAULT_AUDIENCE in kind.audience
+    render = azure_token(settings.name) if for_azure else raw_token
+    return JwtContent(sources.tokens.of(kind.audience, kind.identity()), render)
 
 
 def _x509(kind: Any, settings: OutputSettings, sources: AgentSources) -> Content:

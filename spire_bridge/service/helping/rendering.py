@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from spire_bridge.credentials.azure.federated_token import lint_lifetime
+from spire_bridge.credentials.errors import InvalidOutput
 from spire_bridge.credentials.jwt_bundles import jwt_bundles_json
 from spire_bridge.credentials.pem import PemOptions, pem_files
 from spire_bridge.credentials.pkcs12 import KeyStore, StoreEncryption, TrustStore
@@ -17,6 +20,8 @@ from spire_bridge.spiffe.jwt_bundle import JwtBundle
 from spire_bridge.spiffe.jwt_svid import UnverifiedJwtSvid
 from spire_bridge.workload.messages import BundleSet
 
+_log = logging.getLogger(__name__)
+
 _MAX_PASSWORD_BYTES = 1024
 
 Rendering = Callable[[X509Material], tuple[bytes, ...]]
@@ -25,6 +30,23 @@ Rendering = Callable[[X509Material], tuple[bytes, ...]]
 def raw_token(svid: UnverifiedJwtSvid) -> tuple[bytes, ...]:
     """The token alone: most SDKs don't strip a newline."""
     return (svid.token.encode(),)
+
+
+def azure_token(output: str) -> Callable[[UnverifiedJwtSvid], tuple[bytes, ...]]:
+    """The same; warns once if tokens end before azure-identity reads the next."""
+    told = False
+
+    def render(svid: UnverifiedJwtSvid) -> tuple[bytes, ...]:
+        nonlocal told
+        if not told and (finding := lint_lifetime(svid)) is not None:
+            told = True
+            _log.warning(
+                "tokens are too short for Azure's SDKs",
+                extra={"output": output, "reason": finding.message, "hint": finding.fix},
+            )
+        return raw_token(svid)
+
+    return render
 
 
 def bundles_file(bundles: BundleSet[JwtBundle]) -> tuple[bytes, ...]:
@@ -70,15 +92,19 @@ class _Stores:
         content = read_limited(Path(settings.password_file), max_bytes=_MAX_PASSWORD_BYTES)
         password = content.decode(errors="replace").rstrip("\r\n")
         encryption = StoreEncryption(settings.encryption)
-        return cls(
-            KeyStore(password, settings.alias, encryption),
-            TrustStore(
-                password,
-                encryption=encryption,
-                federated=options.federated,
-                omit_expired=options.omit_expired,
-            ),
-        )
+        try:
+            return cls(
+                KeyStore(password, settings.alias, encryption),
+                TrustStore(
+                    password,
+                    encryption=encryption,
+                    federated=options.federated,
+                    omit_expired=options.omit_expired,
+                ),
+            )
+        except InvalidOutput as error:
+            what = f"{settings.password_file}: {error.message}"
+            raise InvalidOutput(what, hint=error.hint) from None
 
 
 def _needed(stores: _Stores | None) -> _Stores:

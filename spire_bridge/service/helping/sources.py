@@ -8,6 +8,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import cached_property
 
+from spire_bridge.credentials.azure.application import DEFAULT_AUDIENCE
+from spire_bridge.credentials.azure.federated_token import rewrite_at
 from spire_bridge.helper.identity import Identity
 from spire_bridge.helper.tokens import TokenSupplies, TokenSupply
 from spire_bridge.service.settings.helper import AgentSettings
@@ -51,6 +53,9 @@ class AgentSources:
     @cached_property
     def tokens(self) -> TokenSupplies:
         def supply(audience: Iterable[str], identity: Identity) -> TokenSupply:
-            return TokenSupply(self.client, sorted(audience), identity, clock=self.clock)
+            no_later = rewrite_at if DEFAULT_AUDIENCE in audience else None
+            return TokenSupply(
+                self.client, sorted(audience), identity, clock=self.clock, no_later=no_later
+            )
 
         return TokenSupplies(supply)
