@@ -77,7 +77,7 @@ def _uncached(kept: Sequence[str], environment: Mapping[str, str]) -> Row:
     ]
     ours, both = zip(*rounds[1:], strict=True)
     beside = "`fetch jwt`, then `python -c` with the same call"
-    return _compared("`credential aws --no-cache`, a process", ours, both, beside, _NOT_SLOWER)
+    return _compared("`credential aws --no-cache`, a process", ours, both, beside)
 
 
 def _tokens(real: RunningSpire | None) -> Iterator[Row]:
