@@ -67,10 +67,7 @@ class X509Supply:
 
 
 class X509Content:
-    """An X.509-SVID and its bundles; `render` makes the files' bytes.
-
-    The same material is rendered once: a PKCS#12 store has a salt, and would differ each time.
-    """
+    """An X.509-SVID and its bundles; `render` makes the files' bytes, the same of the same."""
 
     def __init__(
         self,
@@ -79,14 +76,10 @@ class X509Content:
     ) -> None:
         self._supply = supply
         self._render = render
-        self._rendered: tuple[X509Material, Edition] | None = None
 
     async def obtain(self) -> Edition:
         material = await self._supply.obtain()
-        if self._rendered is None or self._rendered[0] != material:
-            edition = Edition(self._render(material), material.expires_at)
-            self._rendered = material, edition
-        return self._rendered[1]
+        return Edition(self._render(material), material.expires_at)
 
     def on_change(self, listener: Callable[[], None]) -> Callable[[], None]:
         return self._supply.on_change(listener)

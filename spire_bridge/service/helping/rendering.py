@@ -61,6 +61,7 @@ def x509_rendering(
         settings.intermediates == "bundle", settings.federated, settings.omit_expired
     )
     stores = _Stores.of(settings.pkcs12, options) if settings.pkcs12 is not None else None
+    key_store, trust_store = _Salted(), _Salted()
 
     def render(material: X509Material) -> tuple[bytes, ...]:
         now = clock()
@@ -70,14 +71,29 @@ def x509_rendering(
             "key": lambda: pem.key,
             "bundle": lambda: pem.bundle,
             "combined": lambda: pem.combined,
-            "key_store": lambda: _needed(stores).key_store(material.svid),
-            "trust_store": lambda: _needed(stores).trust_store(
-                material.svid, material.context, now=now
+            "key_store": lambda: key_store(
+                material.svid, lambda: _needed(stores).key_store(material.svid)
+            ),
+            "trust_store": lambda: trust_store(
+                pem.bundle,
+                lambda: _needed(stores).trust_store(material.svid, material.context, now=now),
             ),
         }
         return tuple(made[name]() for name in files.names())
 
     return render
+
+
+class _Salted:
+    """A store has a salt, so that it is made again only of something else."""
+
+    def __init__(self) -> None:
+        self._kept: tuple[object, bytes] | None = None
+
+    def __call__(self, goes_in: object, make: Callable[[], bytes]) -> bytes:
+        if self._kept is None or self._kept[0] != goes_in:
+            self._kept = goes_in, make()
+        return self._kept[1]
 
 
 @dataclass(frozen=True, slots=True)

@@ -141,3 +141,93 @@ def test_settings_that_do_not_fit(tmp_path: Path, others: dict[str, Any], said: 
     with pytest.raises(InvalidConfig) as caught:
         load(tmp_path, *document.pop("outputs"), **document)
     assert said in caught.value.message
+
+
+ROLE = "arn:aws:iam::123456789012:role/web"
+AWS = {"name": "a", "aws": {"role_arn": ROLE}, "path": "/run/a"}
+ANCHOR = "arn:aws:rolesanywhere:eu-central-1:123456789012:trust-anchor/1"
+ANYWHERE = {"role_arn": ROLE, "trust_anchor_arn": ANCHOR, "profile_arn": "p"}
+VAULT = {"address": "https://vault.example.org", "audience": "vault"}
+ENDPOINT = {"address": "127.0.0.1:9911", "authorization": {"path": "/run/secret"}}
+SERVED = {"name": "s", "jwt": {"audience": ["a"]}, "endpoint": ENDPOINT}
+TEMPLATE = {"name": "t", "template": {"path": "/etc/t"}, "path": "/run/t"}
+
+
+@pytest.mark.parametrize(
+    ("output", "setting", "said"),
+    [
+        (AWS | {"aws": {}}, "aws.role_arn", "missing"),
+        (AWS | {"aws": {"role_arn": "x" * 20}}, "aws.role_arn", "Expected an ARN"),
+        (AWS | {"aws": {"role_arn": ROLE, "duration_seconds": 1}}, "duration_seconds", ">= 900"),
+        (AWS | {"aws": {"role_arn": ROLE, "session_name": "a b"}}, "session_name", "pattern"),
+        (AWS | {"aws": {"role_arn": ROLE, "region": "cn-north-1"}}, "region", "partition"),
+        (AWS | {"aws": {"role_arn": ROLE, "region": "x/y"}}, "aws.region", "is no region"),
+        (AWS | {"aws": {"role_arn": ROLE, "profile": "a]"}}, "aws.profile", "no name"),
+        (AWS | {"aws": {"role_arn": ROLE, "endpoint": "http://a"}}, "aws.endpoint", "https"),
+        (AWS | {"aws": {"role_arn": ROLE, "call": {"ca_file": "x"}}}, "ca_file", "absolute"),
+        (AWS | {"jwt": {"audience": ["a"]}}, "name", "exactly one of"),
+        (AWS | {"path": None}, "path", "has a `path`"),
+        (
+            {"name": "r", "roles_anywhere": ANYWHERE | {"profile_arn": ""}, "path": "/r"},
+            "profile_arn",
+            "missing",
+        ),
+        (
+            {"name": "r", "roles_anywhere": ANYWHERE | {"trust_anchor_arn": "x"}, "path": "/r"},
+            "roles_anywhere.region",
+            "no region is named",
+        ),
+        ({"name": "v", "vault": {"audience": "a"}, "path": "/v"}, "vault.address", "missing"),
+        ({"name": "v", "vault": VAULT | {"audience": ""}, "path": "/v"}, "audience", "missing"),
+        ({"name": "v", "vault": VAULT | {"mount": "../x"}, "path": "/v"}, "mount", "no path"),
+        ({"name": "v", "vault": VAULT | {"namespace": "é"}, "path": "/v"}, "namespace", "no path"),
+        ({"name": "v", "vault": VAULT, "endpoint": ENDPOINT}, "endpoint", "can be served"),
+        (SERVED | {"path": "/run/x"}, "endpoint", "leave `path` out"),
+        (SERVED | {"mode": "0644"}, "endpoint", "leave `path` out"),
+        (SERVED | {"template": {"path": "/t"}}, "endpoint", "can be served"),
+        (SERVED | {"endpoint": ENDPOINT | {"address": "0.0.0.0:1"}}, "address", "this machine"),
+        (
+            SERVED | {"endpoint": ENDPOINT | {"authorization": {"path": "x"}}},
+            "authorization.path",
+            "absolute",
+        ),
+        (TEMPLATE, "template", "filled from"),
+        (TEMPLATE | {"jwt_bundles": {}}, "template", "filled from"),
+        (TEMPLATE | {"jwt": {"audience": ["a"]}, "template": {"path": "t"}}, "path", "absolute"),
+        (
+            {"name": "x", "x509": {}, "files": {"key_store": {"path": "/k"}}},
+            "x509.pkcs12",
+            "password_file",
+        ),
+        (PAIR | {"x509": {"pkcs12": {"password_file": "x"}}}, "password_file", "absolute"),
+    ],
+)
+def test_a_kind_is_refused_by_line_and_name(
+    tmp_path: Path, output: dict[str, Any], setting: str, said: str
+) -> None:
+    with pytest.raises(InvalidConfig) as caught:
+        load(tmp_path, {name: value for name, value in output.items() if value is not None})
+    where, _, what = caught.value.message.partition(": ")
+    assert where.endswith("helper.yaml:1")
+    assert setting in what.partition(": ")[0]
+    assert said in what
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"authorization": {"path": "/run/other"}}, "different addresses; twice: 127.0.0.1:9911"),
+        ({"address": "127.0.0.1:9912"}, "different paths; twice: /run/secret"),
+    ],
+)
+def test_endpoints_share_nothing(tmp_path: Path, change: dict[str, Any], said: str) -> None:
+    with pytest.raises(InvalidConfig) as caught:
+        load(tmp_path, SERVED, SERVED | {"name": "u", "endpoint": ENDPOINT | change})
+    assert said in caught.value.message
+
+
+@pytest.mark.parametrize(
+    "output", [AWS, SERVED, {"name": "v", "vault": VAULT, "path": "/v"}], ids=lambda o: o["name"]
+)
+def test_a_kind_is_taken(tmp_path: Path, output: dict[str, Any]) -> None:
+    assert load(tmp_path, output).outputs[0].name == output["name"]
