@@ -6,7 +6,6 @@ the token by the trust domain's keys. What can't be run here, docs/credentials.m
 
 from __future__ import annotations
 
-import asyncio
 import importlib.util
 import re
 import shutil
@@ -20,8 +19,9 @@ from typing import Any
 import pytest
 import pytest_asyncio
 import yaml
-from command_line import ROOT, Ended, environment, run
+from command_line import ROOT, Ended, run
 from first_run import developing
+from programs.client import run_client
 from programs.mongod import mongod
 from programs.token_endpoint import Relying, token_endpoint
 from programs.toolchains import java_command, python_command
@@ -34,8 +34,6 @@ EXAMPLES = ROOT / "conf" / "programs"
 SCRIPTS = Path(__file__).parent / "programs"
 VOLUME = "/run/spire-bridge"
 WEB = "spiffe://example.org/east/web"
-
-CLOUD_SECONDS = 45
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,28 +81,7 @@ class Example:
         return await self.run_command(command, **variables)
 
     async def run_command(self, command: tuple[str, ...], **variables: str) -> Ended:
-        """Runs it with nothing of this environment's clouds."""
-        kept = {
-            n: v
-            for n, v in environment().items()
-            if not n.startswith(("AWS_", "AZURE_", "GOOGLE_"))
-        }
-        process = await asyncio.create_subprocess_exec(
-            *command,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            env={
-                **kept,
-                "HOME": str(self.folder),
-                "AWS_EC2_METADATA_DISABLED": "true",
-                **variables,
-            },
-        )
-        async with asyncio.timeout(CLOUD_SECONDS):
-            out, err = await process.communicate()
-        assert process.returncode is not None
-        return Ended(process.returncode, out.decode(), err.decode())
+        return await run_client(command, self.folder, **variables)
 
 
 @pytest.fixture
