@@ -10,7 +10,7 @@ import importlib.util
 import re
 import shutil
 import sys
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,8 +20,8 @@ import pytest
 import pytest_asyncio
 import yaml
 from command_line import ROOT, Ended, run
-from first_run import developing
-from programs.client import run_client
+from first_run import Clouds, developing_with_clouds
+from programs.client import run_client, script
 from programs.mongod import mongod
 from programs.token_endpoint import Relying, token_endpoint
 from programs.toolchains import java_command, python_command
@@ -31,32 +31,14 @@ from spire_bridge.service.dev.cloud_accounts import AUDIENCE, ENTRA_AUDIENCE
 pytestmark = [pytest.mark.asyncio(loop_scope="module")]
 
 EXAMPLES = ROOT / "conf" / "programs"
-SCRIPTS = Path(__file__).parent / "programs"
 VOLUME = "/run/spire-bridge"
 WEB = "spiffe://example.org/east/web"
 
 
-@dataclass(frozen=True, slots=True)
-class Clouds:
-    """The first run: an agent, and model clouds that trust its workload."""
-
-    agent: str
-    variables: Mapping[str, str]
-
-    async def key_set(self) -> Any:
-        """The trust domain's keys."""
-        ended = await run("fetch", "bundles", "--output", "json", SPIFFE_ENDPOINT_SOCKET=self.agent)
-        (bundle,) = ended.json().values()
-        return bundle["jwt_keys"]
-
-
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def clouds() -> AsyncIterator[Clouds]:
-    async with developing("--clouds") as shown:
-        variables = dict(re.findall(r"(?m)^  #   (\w+)=(.+)$", shown))
-        agent = re.search(r"SPIFFE_ENDPOINT_SOCKET=(\S+)", shown)
-        assert agent
-        yield Clouds(agent[1], variables)
+    async with developing_with_clouds() as clouds:
+        yield clouds
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,16 +53,15 @@ class Example:
 
     async def run(
         self,
-        script: str,
+        name: str,
         *arguments: str | int,
         python: Path = Path(sys.executable),
         **variables: str,
     ) -> Ended:
-        """Runs a client as a program of its own."""
-        command = (str(python), "-W", "ignore", str(SCRIPTS / script), *map(str, arguments))
-        return await self.run_command(command, **variables)
+        """Runs one of tests/peers/programs."""
+        return await self.run_command(script(name, *arguments, python=python), **variables)
 
-    async def run_command(self, command: tuple[str, ...], **variables: str) -> Ended:
+    async def run_command(self, command: list[str], **variables: str) -> Ended:
         return await run_client(command, self.folder, **variables)
 
 
@@ -279,11 +260,11 @@ async def test_kafka(example: Any, java: list[str]) -> None:
         f"-Dorg.apache.kafka.sasl.oauthbearer.allowed.urls=file://{token}",
     ]
     properties = str(kafka.folder / "client.properties")
-    command = (java[0], *options, *java[1:], str(PROGRAMS / "KafkaLogin.java"), properties)
+    command = [java[0], *options, *java[1:], str(PROGRAMS / "KafkaLogin.java"), properties]
     ended = await kafka.run_command(command)
     assert ended.status == 0, ended.err
     assert ended.out == "logged in\n"
-    unlisted = await kafka.run_command((*java, str(PROGRAMS / "KafkaLogin.java"), properties))
+    unlisted = await kafka.run_command([*java, str(PROGRAMS / "KafkaLogin.java"), properties])
     assert unlisted.status == 1
     assert "allowed.urls" in unlisted.err
     token.write_text("no token")
@@ -297,12 +278,12 @@ async def test_spring_boot(example: Any, java: list[str]) -> None:
     spring = await example("spring-boot")
     bundle = yaml.safe_load(spring.text("application.yaml"))["spring"]["ssl"]["bundle"]
     store, trust = bundle["pem"]["workload"]["keystore"], bundle["pem"]["workload"]["truststore"]
-    command = (*java, str(PROGRAMS / "PemBundle.java"))
+    command = [*java, str(PROGRAMS / "PemBundle.java")]
     locations = [store["certificate"], store["private-key"], trust["certificate"]]
-    ended = await spring.run_command((*command, *locations))
+    ended = await spring.run_command([*command, *locations])
     assert ended.status == 0, ended.err
     assert WEB in ended.out
     swapped = [locations[0], locations[2], locations[1]]
-    refused = await spring.run_command((*command, *swapped))
+    refused = await spring.run_command([*command, *swapped])
     assert refused.status == 1
     assert "rivate key" in refused.err, refused.err
