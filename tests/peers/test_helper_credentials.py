@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import re
 import shutil
-import sys
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,40 +13,29 @@ import pytest
 import pytest_asyncio
 from child_process import free_port
 from command_line import Ended
-from first_run import developing
+from first_run import Clouds, developing_with_clouds
 from helper_at_work import HelperConfig, helping
-from programs.client import run_client
+from programs.client import run_client, script
 
 from spire_bridge.service.dev.cloud_accounts import AUDIENCE, PROJECT, PROVIDER, REGION, ROLE_ARN
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module")]
 
 
-@dataclass(frozen=True, slots=True)
-class Clouds:
-    """The first run: an agent, and model clouds that trust its workload."""
-
-    agent: str
-    endpoint: str
-
-
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def clouds() -> AsyncIterator[Clouds]:
-    async with developing("--clouds") as shown:
-        agent = re.search(r"SPIFFE_ENDPOINT_SOCKET=(\S+)", shown)
-        endpoint = re.search(r"AWS_ENDPOINT_URL_STS=(\S+)", shown)
-        assert agent
-        assert endpoint
-        yield Clouds(agent[1], endpoint[1])
+    async with developing_with_clouds() as clouds:
+        yield clouds
 
 
-SCRIPTS = Path(__file__).parent / "programs"
-
-
-async def client(script: str, home: Path, **variables: str) -> Ended:
+async def client(name: str, home: Path, **variables: str) -> Ended:
     """Runs one of tests/peers/programs."""
-    command = (sys.executable, "-W", "ignore", str(SCRIPTS / script))
-    return await run_client(command, home, **variables)
+    return await run_client(script(name), home, **variables)
+
+
+def endpoint(clouds: Clouds) -> str:
+    """Where the model clouds of AWS and Google answer."""
+    return clouds.variables["AWS_ENDPOINT_URL_STS"]
 
 
 def session(clouds: Clouds, audience: str) -> dict[str, Any]:
@@ -57,7 +43,7 @@ def session(clouds: Clouds, audience: str) -> dict[str, Any]:
         "role_arn": ROLE_ARN,
         "audience": audience,
         "region": REGION,
-        "endpoint": clouds.endpoint,
+        "endpoint": endpoint(clouds),
     }
 
 
@@ -132,7 +118,7 @@ def google(clouds: Clouds, url: str, secret: Path) -> Mapping[str, Any]:
         "type": "external_account",
         "audience": PROVIDER,
         "subject_token_type": "urn:ietf:params:oauth:token-type:jwt",
-        "token_url": f"{clouds.endpoint}/v1/token",
+        "token_url": f"{endpoint(clouds)}/v1/token",
         "credential_source": {"url": url, "headers": {"authorization": secret.read_text()}},
     }
 
@@ -148,7 +134,7 @@ async def test_keytool_reads_the_stores(clouds: Clouds, tmp_path: Path) -> None:
     async with helping(HelperConfig(tmp_path, clouds.agent, outputs)) as helper:
         await helper.until_logged("all outputs are written")
     for store, entry in ((keys, "PrivateKeyEntry"), (trust, "trustedCertEntry")):
-        command = ("keytool", "-list", "-keystore", str(store), "-storepass:env", "STORE")
+        command = ["keytool", "-list", "-keystore", str(store), "-storepass:env", "STORE"]
         ended = await run_client(command, tmp_path, STORE="correct horse")
         assert entry in ended.out, ended.out + ended.err
         refused = await run_client(command, tmp_path, STORE="wrong horse")

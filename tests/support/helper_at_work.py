@@ -19,6 +19,7 @@ from loopback_http import Answer, ask
 from spire_bridge.listen.address import ListenAddress
 
 PATIENCE_SECONDS = 20.0
+_END_SECONDS = 5.0
 
 
 @dataclass
@@ -139,5 +140,10 @@ async def helping(config: HelperConfig, **changes: str) -> AsyncIterator[Helper]
         yield Helper(process, config, said)
     finally:
         if process.returncode is None:
-            process.kill()
-            await process.wait()
+            process.terminate()  # so that it ends its program too
+            try:
+                async with asyncio.timeout(_END_SECONDS):
+                    await process.wait()
+            except TimeoutError:
+                process.kill()
+                await process.wait()
