@@ -61,7 +61,7 @@ NOT_WALKED = {
     ("AWS", "a store with an STS of its own"): "tests/peers/test_vm_doc.py",
     ("Vault and OpenBao", "vault, bao, hvac"): _VAULT,
     ("Vault and OpenBao", "what reads `~/.vault-token`"): _VAULT,
-    ("Vault and OpenBao", "the same, kept fresh"): "tests/unit/cli/helper/test_outputs.py",
+    ("Vault and OpenBao", "the same, kept fresh"): "tests/unit/service/helper/test_kinds.py",
     ("Further programs", "Velero"): _PROGRAMS,
     ("Further programs", "OpenShift's operators"): _PROGRAMS,
     ("Further programs", "Databricks"): _PROGRAMS,
@@ -318,7 +318,7 @@ WALKS: dict[Row, tuple[Callable[[Walk], Awaitable[str]], str]] = {
     ("Kubernetes and registries", "the same, by X.509-SVID"): (client_certificate, WEB),
     ("Kubernetes and registries", "kubelet"): (kubelet, WEB),
     ("Kubernetes and registries", "docker"): (docker, WEB),
-    ("Further programs", "any file"): (template, WEB),
+    ("Further programs", "any file, by a template"): (template, WEB),
 }
 # Certificates, and what the helper itself asks for; the refusals are in the rooms' own tests.
 NO_CHOICE = (aws_profile, aws_loopback, client_certificate)
