@@ -78,19 +78,14 @@ def token_of(arguments: argparse.Namespace) -> UnverifiedJwtSvid:
 
 def x509_svid_of(arguments: argparse.Namespace) -> X509Svid:
     """The X.509-SVID of the identity that the arguments name."""
-    from spire_bridge.workload.errors import IdentityNotFound
+    from spire_bridge.spiffe.id import SpiffeId
+    from spire_bridge.workload.identity import Identity
     from spire_bridge.workload.one_shot import fetch_x509_context
 
+    named = arguments.spiffe_id
+    identity = Identity(SpiffeId.parse(named) if named is not None else None, arguments.hint)
     context = fetch_x509_context(address=arguments.socket, timeout=arguments.timeout)
-    hint, spiffe_id = arguments.hint, arguments.spiffe_id
-    for svid in context.svids:
-        if hint in {None, svid.hint} and spiffe_id in {None, str(svid.spiffe_id)}:
-            return svid
-    offered = ", ".join(f"{svid.spiffe_id} {svid.hint}".strip() for svid in context.svids)
-    raise IdentityNotFound(
-        f"this workload has no X.509-SVID of {spiffe_id or f'hint {hint!r}'}",
-        hint=f"the agent sent: {offered}",
-    )
+    return identity.among(context.svids)
 
 
 def outgoing_of(arguments: argparse.Namespace) -> Outgoing:

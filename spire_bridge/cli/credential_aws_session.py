@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Callable, Mapping
 
 from spire_bridge.cli.arguments import lifetime
+from spire_bridge.cli.credential_arguments import kept_answer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,7 +42,6 @@ def print_session(
     obtain: Callable[[], TemporaryCredentials],
 ) -> int:
     """Prints what is kept for `key`, or else what is obtained, as `credential_process` does."""
-    from spire_bridge.cli.credential_arguments import cache_of
     from spire_bridge.credentials.cache import Kept
 
     def renewed() -> Kept:
@@ -50,9 +50,5 @@ def print_session(
         credentials = obtain()
         return Kept(credential_process_json(credentials), credentials.expires_at)
 
-    cache = cache_of(arguments)
-    if cache is None:
-        print(renewed().content)
-    else:
-        print(cache.get(key, renewed, renew_seconds=_RENEW_SECONDS).content)
+    print(kept_answer(arguments, key, renewed, renew_seconds=_RENEW_SECONDS).content)
     return 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-_MAX_CHARACTERS = 600
+_MAX_CHARACTERS = 400
 # An endpoint may quote what it can't take, be it the token.
 _TOKEN = re.compile(r"eyJ[\w-]{8,}(?:\.[\w-]*)*", re.ASCII)
 

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from spire_bridge.helper.edition import Edition
-from spire_bridge.helper.identity import Identity
 from spire_bridge.helper.tokens import TokenSupply
 from spire_bridge.spiffe.jwt_bundle import JwtBundle
 from spire_bridge.spiffe.jwt_svid import UnverifiedJwtSvid
 from spire_bridge.spiffe.x509_svid import X509Svid
 from spire_bridge.transport.rpc_errors import Unavailable
+from spire_bridge.workload.identity import Identity
 from spire_bridge.workload.latest import Keeping, Latest
 from spire_bridge.workload.messages import BundleSet, X509Context
 

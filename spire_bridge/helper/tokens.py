@@ -8,11 +8,11 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from spire_bridge.helper.identity import Identity
 from spire_bridge.helper.lifetime import Jitter, half_life
 from spire_bridge.spiffe.jwt_svid import UnverifiedJwtSvid
 from spire_bridge.workload.calls import audience_names
 from spire_bridge.workload.client import WorkloadClient
+from spire_bridge.workload.identity import Identity
 
 
 @dataclass(frozen=True, slots=True)

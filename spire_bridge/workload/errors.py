@@ -15,12 +15,6 @@ from spire_bridge.workload.address import EndpointAddress
 FINAL_ERRORS = (Canceled, InvalidArgument, Unimplemented)
 
 
-class IdentityNotFound(PermissionDenied):
-    """None of the workload's X.509-SVIDs is the one that was asked for."""
-
-    code = "IDENTITY_NOT_FOUND"
-
-
 class HintNotFound(PermissionDenied):
     """None of the workload's identities carries the hint that was asked for."""
 

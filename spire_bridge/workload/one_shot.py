@@ -10,7 +10,7 @@ from spire_bridge.spiffe.jwt_svid import UnverifiedJwtSvid
 from spire_bridge.transport.unary.errors import NotUnderstood
 from spire_bridge.workload.address import EndpointAddress
 from spire_bridge.workload.calls import DEFAULT_TIMEOUT_SECONDS, audience_names
-from spire_bridge.workload.errors import HintNotFound
+from spire_bridge.workload.identity import Identity
 from spire_bridge.workload.jwt_svids import checked_jwt_svids
 from spire_bridge.workload.quick_fetch import fetch_jwt_svid_messages
 
@@ -66,16 +66,7 @@ def fetch_jwt_svid(
     Raises what `WorkloadClient.fetch_jwt_svids` raises, and `HintNotFound`.
     """
     svids = fetch_jwt_svids(audience, address=address, spiffe_id=spiffe_id, timeout=timeout)
-    if hint is None:
-        return svids[0]
-    for svid in svids:
-        if svid.hint == hint:
-            return svid
-    offered = ", ".join(svid.hint for svid in svids if svid.hint) or "none"
-    raise HintNotFound(
-        f"no identity of this workload has the hint {hint!r}",
-        hint=f"hints that the agent sent: {offered}",
-    )
+    return Identity(hint=hint).among(svids)
 
 
 def fetch_x509_context(

@@ -6,12 +6,9 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from spire_bridge.credentials.answer_text import shown_answer
 from spire_bridge.credentials.aws import errors
 from spire_bridge.errors import BridgeError
-
-_MAX_CHARACTERS = 500
-# STS repeats a value that it can't take, be it the token.
-_TOKEN = re.compile(r"eyJ[\w-]{8,}(?:\.[\w-]*)*", re.ASCII)
 
 _TYPES: dict[str, type[BridgeError]] = {
     "AccessDenied": errors.AccessDenied,
@@ -110,8 +107,9 @@ def refusal(
     rules = clause_names(clauses, code, message)
     which = f"{'clause' if len(rules) == 1 else 'one of'}: {', '.join(rules)}; " if rules else ""
     kind = _type(status, code)
-    words = _TOKEN.sub("(a token)", message)[:_MAX_CHARACTERS]
-    return kind(f"{service}: {code}: {words}", hint=f"{which}to look closer: {look_closer}")
+    return kind(
+        f"{service}: {code}: {shown_answer(message)}", hint=f"{which}to look closer: {look_closer}"
+    )
 
 
 def clause_names(clauses: Iterable[Clause], code: str, message: str) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
+from spire_bridge.credentials.answer_text import shown_answer
 from spire_bridge.credentials.vault.errors import (
     UnexpectedVaultAnswer,
     VaultAway,
@@ -13,7 +14,6 @@ from spire_bridge.credentials.vault.errors import (
 from spire_bridge.errors import BridgeError
 from spire_bridge.transport.outgoing import HttpAnswer
 
-_MAX_CHARACTERS = 400
 _AWAY = frozenset({412, 429, 472, 473, 500, 502, 503, 504})
 
 
@@ -95,11 +95,11 @@ def refusal(answer: HttpAnswer, *, what: str, secret: str) -> BridgeError:
     for clause in CLAUSES:
         if clause.words in said:
             return VaultRefused(
-                f"Vault refuses {what}: {_short(said)}", clause=clause.name, hint=clause.hint
+                f"Vault refuses {what}: {shown_answer(said)}", clause=clause.name, hint=clause.hint
             )
     if answer.status in _AWAY:
         return VaultAway(
-            f"Vault can't answer {what} now ({answer.status}): {_short(said)}",
+            f"Vault can't answer {what} now ({answer.status}): {shown_answer(said)}",
             hint="is it sealed, or in standby? vault status",
         )
     if 300 <= answer.status < 400:
@@ -109,13 +109,9 @@ def refusal(answer: HttpAnswer, *, what: str, secret: str) -> BridgeError:
         )
     known = _BY_STATUS.get(answer.status)
     return VaultRefused(
-        f"Vault refuses {what} ({answer.status}): {_short(said)}",
+        f"Vault refuses {what} ({answer.status}): {shown_answer(said)}",
         hint=known.hint if known else _EVALUATE,
     )
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= _MAX_CHARACTERS else f"{text[:_MAX_CHARACTERS]}…"
 
 
 def _errors(body: bytes) -> str:

@@ -10,11 +10,11 @@ from functools import cached_property
 
 from spire_bridge.credentials.azure.application import DEFAULT_AUDIENCE
 from spire_bridge.credentials.azure.federated_token import rewrite_at
-from spire_bridge.helper.identity import Identity
 from spire_bridge.helper.tokens import TokenSupplies, TokenSupply
 from spire_bridge.service.settings.helper import AgentSettings
 from spire_bridge.spiffe.jwt_bundle import JwtBundle
 from spire_bridge.workload.client import WorkloadClient
+from spire_bridge.workload.identity import Identity
 from spire_bridge.workload.latest import Latest
 from spire_bridge.workload.messages import BundleSet, X509Context
 

@@ -19,9 +19,9 @@ from spire_bridge.credentials.aws.endpoints import (
 )
 from spire_bridge.credentials.aws.profiles import check_profile
 from spire_bridge.credentials.vault.login import JwtLogin, VaultServer
-from spire_bridge.helper.identity import Identity
 from spire_bridge.service.settings.base import Settings, check, check_absolute, check_https
 from spire_bridge.spiffe.id import SpiffeId
+from spire_bridge.workload.identity import Identity
 
 Seconds = Annotated[int, Meta(ge=900, le=43_200)]
 

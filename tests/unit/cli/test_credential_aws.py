@@ -280,7 +280,7 @@ async def test_an_x509_svid_gets_a_session(aws: AwsAtWork) -> None:
         (("--duration", "3h"), "AWS_REQUEST_INVALID", 2, "clause: session duration"),
         (("--duration", "60"), "AWS_REQUEST_INVALID", 2, "it was not sent"),
         (("--profile-arn", "arn:none"), "AWS_REQUEST_INVALID", 2, "trust anchor, profile"),
-        (("--spiffe-id", "spiffe://example.org/none"), "IDENTITY_NOT_FOUND", 3, SUBJECT),
+        (("--spiffe-id", "spiffe://example.org/none"), "IDENTITY_NOT_ISSUED", 3, SUBJECT),
     ],
 )
 async def test_a_refused_certificate_is_told_the_clause(

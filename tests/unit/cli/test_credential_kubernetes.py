@@ -69,10 +69,10 @@ class TestKubernetes:
             "expirationTimestamp",
         }
         ended = await cli("credential", "kubernetes", "--x509", "--hint", "external")
-        assert (ended.status, ended.error) == (3, "IDENTITY_NOT_FOUND")
+        assert (ended.status, ended.error) == (3, "HINT_NOT_FOUND")
         absent = ("--spiffe-id", "spiffe://example.org/absent")
         ended = await cli("credential", "kubernetes", "--x509", *absent)
-        assert (ended.status, ended.error) == (3, "IDENTITY_NOT_FOUND")
+        assert (ended.status, ended.error) == (3, "IDENTITY_NOT_ISSUED")
 
     async def test_a_kubeconfig_is_written_once(self, cli: Any, tmp_path: Path) -> None:
         file = tmp_path / "kubeconfig"

@@ -15,7 +15,6 @@ from spire_bridge.credentials.pem import PemOptions, pem_files
 from spire_bridge.errors import BridgeError
 from spire_bridge.helper.contents import JwtContent, X509Content, X509Material, X509Supply
 from spire_bridge.helper.exchanged import ExchangedContent
-from spire_bridge.helper.identity import Identity
 from spire_bridge.helper.tokens import TokenSupplies, TokenSupply
 from spire_bridge.sandbox.entry import Entry
 from spire_bridge.sandbox.faults import Fault
@@ -25,6 +24,7 @@ from spire_bridge.spiffe.jwt_svid import UnverifiedJwtSvid
 from spire_bridge.spiffe.x509_svid import InvalidSvid
 from spire_bridge.transport.rpc_errors import PermissionDenied, Unavailable, UnexpectedAnswer
 from spire_bridge.workload.client import WorkloadClient
+from spire_bridge.workload.identity import Identity
 from spire_bridge.workload.latest import Latest
 
 

@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 from spire_bridge.errors import EXIT_NOT_PERMITTED, BridgeError
 from spire_bridge.helper.alarm import TICK_SECONDS, Alarm
 from spire_bridge.helper.edition import Edition
-from spire_bridge.helper.identity import Identity
 from spire_bridge.helper.lifetime import half_life
 from spire_bridge.helper.output import OutputState
 from spire_bridge.helper.program import signal_named
 from spire_bridge.spiffe.id import SpiffeId
 from spire_bridge.transport.rpc_errors import PermissionDenied, Unavailable
 from spire_bridge.workload.errors import HintNotFound, IdentityNotIssued
+from spire_bridge.workload.identity import Identity
 
 NOW = 1_800_000_000.0
 

@@ -14,7 +14,6 @@ from spire_bridge.helper.contents import (
     X509Material,
     X509Supply,
 )
-from spire_bridge.helper.identity import Identity
 from spire_bridge.helper.output import FollowUp, Output, OutputState
 from spire_bridge.helper.tokens import TokenSupply
 from spire_bridge.service.drop_in.spiffe_helper.config import HelperConfig, JwtFile, X509Files
@@ -23,6 +22,7 @@ from spire_bridge.service.drop_in.spiffe_helper.health import FileStates
 from spire_bridge.service.drop_in.spiffe_helper.place import KeptFiles
 from spire_bridge.service.helping.rendering import raw_token
 from spire_bridge.service.helping.sources import AgentSources
+from spire_bridge.workload.identity import Identity
 
 X509 = "x509"
 JWT_BUNDLES = "jwt-bundles"

@@ -3,28 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Protocol, TypeVar
 
 from spire_bridge.spiffe.id import SpiffeId
+from spire_bridge.value import Value
 from spire_bridge.workload.errors import HintNotFound, IdentityNotIssued
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # a command that fetches one token loads no typing
+    from typing import Protocol, TypeVar
 
-class Svid(Protocol):
-    """What every kind of SVID says of itself."""
+    class Svid(Protocol):
+        """What every kind of SVID says of itself."""
 
-    @property
-    def spiffe_id(self) -> SpiffeId: ...
+        @property
+        def spiffe_id(self) -> SpiffeId: ...
 
-    @property
-    def hint(self) -> str: ...
+        @property
+        def hint(self) -> str: ...
+
+    S = TypeVar("S", bound=Svid)
 
 
-S = TypeVar("S", bound=Svid)
-
-
-@dataclass(frozen=True, slots=True)
-class Identity:
+class Identity(Value):
     """By SPIFFE ID, by hint, or, with neither, the one that the agent sends first."""
 
     spiffe_id: SpiffeId | None = None
